@@ -1,0 +1,75 @@
+// The workers that may be picked now, kept sorted by requests in flight so that the least loaded is found in constant time.
+import type { Worker } from './worker.ts'
+
+/**
+ * An unchanging set of workers; a change of the fleet makes a new object. Only the order by load moves, one step a lease:
+ * workers lie in one bucket per in-flight count, and a step moves a worker to the bucket beside.
+ */
+export class Candidates {
+  readonly workers: readonly Worker[]
+  private readonly buckets: Worker[][] = []
+  private readonly place = new Map<Worker, number>()
+  private low = 0
+  private high = 0
+
+  constructor (workers: readonly Worker[]) {
+    this.workers = workers
+    this.low = workers.length > 0 ? Infinity : 0
+    for (const worker of workers) {
+      this.insert(worker, worker.inFlight)
+      this.low = Math.min(this.low, worker.inFlight)
+      this.high = Math.max(this.high, worker.inFlight)
+      worker.join(this)
+    }
+  }
+
+  has (worker: Worker): boolean {
+    return this.place.has(worker)
+  }
+
+  /** Smallest number of requests in flight on any candidate. */
+  get minInFlight (): number {
+    return this.low
+  }
+
+  /** Largest number of requests in flight on any candidate. */
+  get maxInFlight (): number {
+    return this.high
+  }
+
+  /** A candidate with the fewest requests in flight; `random` (0 ≤ x < 1) decides between equals. Undefined when empty. */
+  leastLoaded (random: number): Worker | undefined {
+    const bucket = this.buckets[this.low]
+    return bucket?.[Math.floor(random * bucket.length)]
+  }
+
+  /** Called by a worker whose in-flight count went from `before` to its present value, one step up or down. */
+  moved (worker: Worker, before: number): void {
+    const bucket = this.buckets[before]
+    const at = this.place.get(worker)
+    if (bucket === undefined || at === undefined) return
+    const last = bucket.pop()
+    if (last !== undefined && last !== worker) {
+      bucket[at] = last
+      this.place.set(last, at)
+    }
+    const now = worker.inFlight
+    this.insert(worker, now)
+    if (now < this.low || (before === this.low && bucket.length === 0)) this.low = now
+    if (now > this.high || (before === this.high && bucket.length === 0)) this.high = now
+  }
+
+  /** The list is replaced: workers stop telling it. */
+  dispose (): void {
+    for (const worker of this.workers) worker.leave(this)
+  }
+
+  private insert (worker: Worker, inFlight: number): void {
+    let bucket = this.buckets[inFlight]
+    if (bucket === undefined) {
+      while (this.buckets.length < inFlight) this.buckets.push([])
+      bucket = this.buckets[inFlight] = []
+    }
+    this.place.set(worker, bucket.push(worker) - 1)
+  }
+}

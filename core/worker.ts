@@ -1,0 +1,104 @@
+// One worker the router may send requests to: a vLLM server, or one data-parallel rank of it.
+import { createHash } from 'node:crypto'
+import type { Candidates } from './candidates.ts'
+
+/** What a worker does for a request: all of it, only the prefill, or only the decode. */
+export type Role = 'regular' | 'prefill' | 'decode'
+
+/**
+ * `starting` (not yet answered), `ready` (may be picked), `unhealthy` (does not answer), `draining` (leaving, finishes what
+ * it has), `gone` (no longer known; nobody should hold it).
+ */
+export type WorkerState = 'starting' | 'ready' | 'unhealthy' | 'draining' | 'gone'
+
+/** What a discovery source says about one vLLM server. */
+export interface WorkerSpec {
+  /** Base URL, `http` or `https`, without a trailing slash; may have a path, never credentials. */
+  readonly url: string
+  /** Default `regular`. */
+  readonly role?: Role
+  /** Number of data-parallel ranks behind the URL; each becomes a worker of its own. Default 1: the URL itself is the worker. */
+  readonly ranks?: number
+  /** One fixed rank behind the URL (`url@rank`); excludes `ranks`. */
+  readonly rank?: number
+  /** Model said by the source; the worker's own `/v1/models` is asked all the same. */
+  readonly model?: string
+  /** Free annotations, shown in `/workers`, without meaning to the router. */
+  readonly labels?: Readonly<Record<string, string>>
+  /** Shown in `/workers` for clients of the reference; without meaning here. Default 50. */
+  readonly priority?: number
+  /** Shown in `/workers` for clients of the reference; without meaning here. Default 1. */
+  readonly cost?: number
+}
+
+/** One entry of the fleet. A class for the sake of one fixed shape on the hot path; only the registry and leases change it. */
+export class Worker {
+  /** `url`, or `url@rank` for a data-parallel rank. */
+  readonly id: string
+  /** A stable name that tells nothing of the address, for clients: `w-` and eight hex digits. */
+  readonly alias: string
+  readonly url: string
+  readonly origin: string
+  /** Path of the base URL, put before every request's path; empty for most workers. */
+  readonly basePath: string
+  readonly role: Role
+  readonly rank: number | undefined
+  /** The rank as header value, made once. */
+  readonly rankHeader: string | undefined
+  spec: WorkerSpec
+  /** Names of the sources that state this worker, first one first. */
+  sources: readonly string[] = []
+  state: WorkerState = 'starting'
+  /** Why the state is what it is, for people. */
+  reason = 'not checked yet'
+  /** Models it serves (base models and adapters); undefined until it has told. */
+  models: ReadonlySet<string> | undefined
+  /** Requests of this router that hold a lease on the worker. */
+  inFlight = 0
+  /** Requests running or waiting there that are not this router's, as last seen in the worker's own metrics. */
+  foreignLoad = 0
+  /** Requests ever leased here. */
+  processed = 0
+  private lists: Candidates[] = []
+
+  constructor (spec: WorkerSpec, rank?: number) {
+    const url = new URL(spec.url)
+    this.spec = spec
+    this.url = spec.url
+    this.origin = url.origin
+    this.basePath = url.pathname === '/' ? '' : url.pathname.replace(/\/$/, '')
+    this.role = spec.role ?? 'regular'
+    this.rank = rank
+    this.rankHeader = rank === undefined ? undefined : String(rank)
+    this.id = rank === undefined ? spec.url : `${spec.url}@${rank}`
+    this.alias = 'w-' + createHash('sha256').update(this.id).digest('hex').slice(0, 8)
+  }
+
+  /** Work there as far as the router can know: its own requests in flight, and others' as the worker reported them. */
+  get load (): number {
+    return this.inFlight + this.foreignLoad
+  }
+
+  /** Counts one more request in flight. Callers are leases. */
+  acquire (): void {
+    this.inFlight++
+    this.processed++
+    for (const list of this.lists) list.moved(this, this.inFlight - 1)
+  }
+
+  /** Counts one request less. Callers are leases. */
+  release (): void {
+    this.inFlight--
+    for (const list of this.lists) list.moved(this, this.inFlight + 1)
+  }
+
+  /** A candidate list that wants to hear of this worker's in-flight changes. */
+  join (list: Candidates): void {
+    this.lists.push(list)
+  }
+
+  /** Undoes `join`. */
+  leave (list: Candidates): void {
+    this.lists = this.lists.filter(other => other !== list)
+  }
+}

@@ -1,0 +1,87 @@
+// What a load-balancing policy is: a plain object that chooses one of the candidates for one request.
+import type { Candidates } from '../core/candidates.ts'
+import type { Worker } from '../core/worker.ts'
+
+/** The beginning of a request's conversation as a chain of hashes, each covering everything up to its end. */
+export interface PrefixChain {
+  /** `hashes[i]` covers bytes 0 to `ends[i]` of the conversation; equal hashes mean equal bytes so far. Safe integers. */
+  readonly hashes: readonly number[]
+  /** Where each block ends, in bytes from the start of the conversation; ascending. */
+  readonly ends: readonly number[]
+  /** Length of the whole conversation in bytes, the last incomplete block included. */
+  readonly length: number
+}
+
+/** What a policy may ask of a request. Every part is found on first use and kept: what no policy asks for costs nothing. */
+export interface Routing {
+  /** The model the request names, if any. */
+  readonly model: string | undefined
+  /** The client's own header, by lower-case name; undefined when absent or empty. */
+  header (name: string): string | undefined
+  /** Session or user named in the body, as `session:<value>` or `user:<value>`. */
+  readonly session: string | undefined
+  /** The bytes a conversation begins with: they stay the same as it grows, and differ between conversations. */
+  readonly opening: Uint8Array | undefined
+  /** The conversation as a chain of block hashes. */
+  readonly prefix: PrefixChain
+}
+
+/** Why a worker was chosen: a fixed set of words, so that it can be a metric label. */
+export type Reason =
+  | 'round_robin' | 'random' | 'only_candidate' | 'lower_load' | 'equal_load'
+  | 'header' | 'session' | 'conversation' | 'no_key'
+  | 'prefix_hit' | 'prefix_miss' | 'imbalance'
+  | 'pinned'
+
+/** What a policy answers. */
+export interface Decision {
+  worker: Worker
+  reason: Reason
+  /** Share of the conversation (0 to 1) believed to be in the chosen worker's KV cache, where the policy knows. */
+  match?: number
+}
+
+/** How a lease ended, as far as a policy may care. */
+export interface Finished {
+  /** The worker answered and the answer was relayed to its end. */
+  readonly ok: boolean
+  /** Milliseconds from dispatch to the first byte of the answer; undefined when there was none. */
+  readonly firstByteMs: number | undefined
+  /** Milliseconds from dispatch to the end. */
+  readonly durationMs: number
+  readonly promptTokens: number | undefined
+  readonly cachedTokens: number | undefined
+  readonly completionTokens: number | undefined
+}
+
+/**
+ * A policy. It does no I/O, owns no timer and reads no clock or random source but those it was made with, so the same object
+ * serves the server, a unit test and a replay in virtual time. Everything kept for a worker is freed by `workerRemoved`.
+ */
+export interface Policy {
+  readonly name: string
+  /** Set when `pick` reads `worker.foreignLoad`: somebody should keep it fresh. */
+  readonly wantsForeignLoad?: boolean
+  /** Chooses; `candidates` is never empty. Must not change any state that only a dispatched request should change. */
+  pick (candidates: Candidates, routing: Routing): Decision
+  /** The request is on its way to `worker` (always after the `pick` it follows from, but maybe not to the worker picked). */
+  dispatched? (worker: Worker, routing: Routing): void
+  /** The first byte of the answer came. */
+  firstByte? (worker: Worker, routing: Routing): void
+  /** The request is over, whoever ended it. Once per `dispatched`. */
+  finished? (worker: Worker, routing: Routing, how: Finished): void
+  workerAdded? (worker: Worker): void
+  workerRemoved? (worker: Worker): void
+  /** Forgets what it learned about the contents of KV caches. */
+  flush? (): void
+  /** Entries kept per worker, for metrics; undefined when the policy keeps none. */
+  size? (worker: Worker): number
+}
+
+/** What every policy is made with. */
+export interface PolicyContext {
+  /** Milliseconds, monotonic. */
+  readonly now: () => number
+  /** Uniform in [0, 1). */
+  readonly random: () => number
+}
