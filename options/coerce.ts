@@ -1,0 +1,129 @@
+// One value of one option, from wherever it came: the typed value, or an error of one clear line.
+import { isIP } from 'node:net'
+import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
+
+/** A bad option: the message is one line that names the option as given, what was given (never a secret) and what is allowed. */
+export class OptionsError extends Error {
+  override readonly name = 'OptionsError'
+}
+
+type Check = { readonly allowed: string, readonly plural: string, readonly read: (text: string) => string | Refusal }
+
+/** Why a text is not allowed, where the list of what is allowed does not say it. */
+interface Refusal { readonly refused: string }
+
+const truths: Readonly<Record<string, boolean>> = { true: true, 1: true, yes: true, false: false, 0: false, no: false }
+
+const refused = (why = ''): Refusal => ({ refused: why })
+const matching = (pattern: RegExp) => (text: string) => pattern.test(text) ? text : refused()
+
+const checks: Readonly<Record<OptionFormat, Check>> = {
+  hostname: { allowed: 'a host name or an IP address, without a port', plural: 'host names', read: readHostname },
+  url: { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readUrl },
+  'header-name': {
+    allowed: 'a header name',
+    plural: 'header names',
+    read: text => matching(/^[!#$%&'*+\-.^_`|~0-9a-z]+$/)(text.toLowerCase())
+  },
+  path: { allowed: 'a path', plural: 'paths', read: text => text.includes('\0') ? refused() : text },
+  'url-path': { allowed: 'a path that starts with /', plural: 'paths that start with /', read: matching(/^\/[\x21-\x7e]*$/) },
+  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
+}
+
+/** What an option takes, in words that fit after "takes". */
+export function allowed (spec: OptionSpec): string {
+  switch (spec.type) {
+    case 'switch': return 'true or false'
+    case 'choice': return spec.choices.length === 1 ? `only ${spec.choices.join()}` : `one of ${spec.choices.join(', ')}`
+    case 'string': return spec.format === undefined ? 'a text' : checks[spec.format].allowed
+    case 'list': return spec.format === undefined ? 'texts' : checks[spec.format].plural
+    default: return range(spec.type === 'integer' ? 'a whole number' : 'a number', spec)
+  }
+}
+
+/**
+ * Checks `raw` and gives it the option's type. A text is read as people write it in flags and environments: a list's is
+ * split at commas, while the items of an array are taken as they are.
+ *
+ * @param as the option's name as given, for the error
+ */
+export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue {
+  const value = typeof raw === 'string' ? raw.trim() : raw
+  switch (spec.type) {
+    case 'list': return coerceList(spec, value, as)
+    case 'switch': {
+      const truth = typeof value === 'boolean' ? value : truths[String(value).toLowerCase()]
+      return truth ?? fail(spec, raw, as)
+    }
+    case 'choice': return typeof value === 'string' && spec.choices.includes(value) ? value : fail(spec, raw, as)
+    case 'string': return coerceText(spec, value, as)
+    default: {
+      const number = typeof value === 'string' ? readNumber(value) : value
+      const fits = typeof number === 'number' && Number.isFinite(number) &&
+        (spec.type === 'number' || Number.isSafeInteger(number)) &&
+        number >= (spec.min ?? -Infinity) && number <= (spec.max ?? Infinity) && number > (spec.exclusiveMin ?? -Infinity)
+      return fits ? number + 0 : fail(spec, raw, as) // + 0: "-0" is 0
+    }
+  }
+}
+
+function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unknown, as: string): string {
+  if (typeof value !== 'string') fail(spec, value, as, 'a text is needed, put it in quotes')
+  if (value === '') fail(spec, value, as)
+  const read = spec.format === undefined ? value : checks[spec.format].read(value)
+  return typeof read === 'string' ? read : fail(spec, value, as, read.refused)
+}
+
+function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
+  const items: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const texts = items
+    .map(item => typeof item === 'string' ? item.trim() : item)
+    .filter(item => item !== '')
+    .map(item => coerceText(spec, item, as))
+  return Object.freeze([...new Set(texts)])
+}
+
+function readNumber (text: string): number | undefined {
+  return /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i.test(text) ? Number(text) : undefined
+}
+
+function readHostname (text: string): string | Refusal {
+  const bare = text.replace(/^\[(.*)\]$/, '$1')
+  if (isIP(bare) !== 0) return bare
+  return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text) && !/^[\d.]+$/.test(text) ? text : refused()
+}
+
+/** A worker's base URL, kept as written but for a trailing slash: hashing policies place workers by this text. */
+function readUrl (text: string): string | Refusal {
+  const [, address = text, rank = ''] = /^(.*?)(@\d{1,5})?$/s.exec(text) ?? []
+  if (/^grpcs?:/i.test(address)) return refused('gRPC workers are not supported')
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (url === undefined || !/^https?:\/\//i.test(address)) return refused()
+  if (url.username !== '' || url.password !== '') return refused('a URL must not hold credentials: use the option api-key')
+  if (/[?#\s]/.test(address)) return refused('a query, a fragment or a space cannot be part of it')
+  if (url.hostname.includes(',')) return refused('several URLs are separated by spaces after the flag, by commas in the environment')
+  return address.replace(/\/+$/, '') + rank
+}
+
+function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {
+  if (exclusiveMin !== undefined) return `${what} greater than ${exclusiveMin}` + (max === undefined ? '' : ` and at most ${max}`)
+  if (min !== undefined && max !== undefined) return `${what} from ${min} to ${max}`
+  if (min !== undefined) return `${what} of at least ${min}`
+  return max === undefined ? what : `${what} of at most ${max}`
+}
+
+function fail (spec: OptionSpec, raw: unknown, as: string, why = ''): never {
+  const given = spec.secret === true ? 'the value given' : show(raw)
+  throw new OptionsError(`${as} takes ${allowed(spec)}, not ${given}${why === '' ? '' : ` (${why})`}`)
+}
+
+/** A given value on one line, short, and without the credentials or query a URL may hold. */
+export function show (raw: unknown): string {
+  if (Array.isArray(raw)) return 'a list'
+  if (typeof raw === 'object' && raw !== null) return 'a mapping'
+  if (typeof raw !== 'string') return String(raw)
+  const harmless = raw.replace(/^(\w+:\/\/)?.*@/s, '$1…@').replace(/[?#].*$/s, '?…')
+  const short = harmless.length > 100 ? harmless.slice(0, 100) + '…' : harmless
+  return JSON.stringify(short).replace(/[\u007f-\u009f\u2028\u2029]/g, character =>
+    '\\u' + character.charCodeAt(0).toString(16).padStart(4, '0'))
+}

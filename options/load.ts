@@ -1,0 +1,78 @@
+// The options of one start of the router: flag over environment over config file over default.
+import { completeOptions, optionSpecs, routerSpecs, type RouterOptions } from '../options.ts'
+import { checkTogether } from './check.ts'
+import { coerce } from './coerce.ts'
+import { type Environment, readEnvironment } from './environment.ts'
+import { readConfigFile } from './file.ts'
+import { helpText, parseFlags, type ProgramAbout } from './flags.ts'
+import { camelCase, flagName, type GivenOption, type OptionOrigin, type OptionSpec, type OptionValue } from './spec.ts'
+
+/** Where an option's value came from. */
+export interface OptionSource {
+  readonly origin: OptionOrigin
+  /** The name it was given by: `--port`, `VLLM_ROUTER_PORT`, `port in router.yaml`. */
+  readonly as: string
+}
+
+/** What a command line asks for. */
+export type LoadedOptions =
+  | {
+    readonly command: 'serve'
+    readonly options: RouterOptions
+    /** Options that were given; the others are defaults. */
+    readonly given: Readonly<Partial<Record<keyof RouterOptions, OptionSource>>>
+    /** For the log, one line each. */
+    readonly warnings: readonly string[]
+  }
+  | { readonly command: 'help', readonly text: string }
+  | { readonly command: 'version' }
+  /** The simulator reads the rest of the command line by itself. */
+  | { readonly command: 'simulator', readonly argv: readonly string[] }
+
+const about: ProgramAbout = {
+  name: 'vllm-router',
+  usage: '[options]\n       vllm-router simulator [options]',
+  description: 'Routes OpenAI API calls to a fleet of vLLM workers. The second form starts one simulated worker.\n' +
+    'A flag counts more than the environment (and .env), that more than the config file, that more than the default.'
+}
+
+/**
+ * Reads and checks the options of one start. Nothing is printed and nothing ends the process.
+ *
+ * @param argv without the program's own path: `process.argv.slice(2)`
+ * @param environment such as `process.env`
+ * @param cwd where `.env` is read and relative paths begin
+ * @throws OptionsError with one clear line
+ */
+export async function loadOptions (argv: readonly string[], environment: Environment, cwd: string): Promise<LoadedOptions> {
+  if (argv[0] === 'simulator') return { command: 'simulator', argv: argv.slice(1) }
+  const flags = parseFlags(optionSpecs, argv)
+  if (flags.has('help')) return { command: 'help', text: helpText(optionSpecs, about) }
+  if (flags.has('version')) return { command: 'version' }
+
+  const { given: variables, warnings } = await readEnvironment(optionSpecs, environment, cwd)
+  const config = flags.get('config') ?? variables.get('config')
+  const file = config === undefined ? new Map<string, GivenOption>() : await readConfigFile(optionSpecs, configPath(config), config.as, cwd)
+
+  const values: Record<string, OptionValue> = {}
+  const given: Record<string, OptionSource> = {}
+  for (const spec of routerSpecs) {
+    const one = flags.get(spec.name) ?? variables.get(spec.name) ?? file.get(spec.name)
+    if (one === undefined) continue
+    const key = camelCase(spec.name)
+    values[key] = coerce(spec, one.raw, one.as)
+    given[key] = { origin: one.origin, as: one.as }
+  }
+  const options = completeOptions(values)
+  const doubts = checkTogether(options, key => given[key]?.as ?? `${flagName(kebabCase(key))} (default)`)
+  return { command: 'serve', options, given, warnings: [...warnings, ...doubts] }
+}
+
+function configPath (config: GivenOption): string {
+  const spec: OptionSpec | undefined = optionSpecs.find(one => one.name === 'config')
+  return spec === undefined ? '' : String(coerce(spec, config.raw, config.as))
+}
+
+function kebabCase (key: string): string {
+  return routerSpecs.find(spec => camelCase(spec.name) === key)?.name ?? key
+}

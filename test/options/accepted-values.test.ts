@@ -1,0 +1,38 @@
+// What is accepted in more than one spelling, and what becomes of it.
+import t from 'tap'
+import { load } from './helpers.ts'
+
+t.test('worker URLs: kept as written but for a trailing slash; once each', async t => {
+  const { options } = await load(['--worker-urls', 'http://A:80/', 'https://b/base//', 'http://c@2', 'http://c/@2', 'http://[::1]:8000'])
+  t.strictSame(options.workerUrls, ['http://A:80', 'https://b/base', 'http://c@2', 'http://[::1]:8000'])
+})
+
+t.test('lists in the environment: commas, spaces around them, nothing between them', async t => {
+  const { options } = await load([], { VLLM_ROUTER_WORKER_URLS: ' http://a , http://b,,' })
+  t.strictSame(options.workerUrls, ['http://a', 'http://b'])
+})
+
+t.test('header names are lower-case', async t => {
+  t.strictSame((await load(['--request-id-headers', 'X-My-Id', 'x-my-id'])).options.requestIdHeaders, ['x-my-id'])
+})
+
+t.test('switches in the environment', async t => {
+  for (const [text, value] of Object.entries({ true: true, TRUE: true, 1: true, yes: true, false: false, 0: false, No: false })) {
+    t.equal((await load([], { VLLM_ROUTER_SWAGGER_UI: text })).options.swaggerUi, value, text)
+  }
+})
+
+t.test('hosts: names and addresses, brackets dropped', async t => {
+  for (const [host, value] of Object.entries({ localhost: 'localhost', 'a-b.example': 'a-b.example', '::': '::', '[::1]': '::1', '10.1.2.3': '10.1.2.3' })) {
+    t.equal((await load([`--host=${host}`])).options.host, value)
+  }
+})
+
+t.test('spaces and the newline at the end of a mounted secret are dropped', async t => {
+  t.equal((await load([], { VLLM_ROUTER_API_KEY: 's3cret\n' })).options.apiKey, 's3cret')
+})
+
+t.test('numbers: fractions and exponents; minus zero is zero', async t => {
+  t.equal((await load(['--request-timeout-secs', '1.5e2'])).options.requestTimeoutSecs, 150)
+  t.ok(Object.is((await load(['--shutdown-grace-secs', '-0'])).options.shutdownGraceSecs, 0))
+})

@@ -1,0 +1,29 @@
+// Options that cannot be meant together, and those that are merely doubtful.
+import t from 'tap'
+import { resolveOptions } from '../../options.ts'
+import { load, message, refusal } from './helpers.ts'
+
+t.test('one port for two listeners on the same address', async t => {
+  t.equal(await refusal(['--port', '29000']), '--prometheus-port (default) takes another port than --port on the same host, not 29000 for both')
+  t.equal(await refusal(['--host', '0.0.0.0', '--prometheus-port', '30000']), '--prometheus-port takes another port than --port (default) on the same host, not 30000 for both')
+  t.equal(await refusal(['--host=localhost', '--port=7'], { VLLM_ROUTER_PROMETHEUS_PORT: '7' }), 'VLLM_ROUTER_PROMETHEUS_PORT takes another port than --port on the same host, not 7 for both')
+  t.equal(await message(() => resolveOptions({ port: 29000 })), 'prometheusPort (default) takes another port than port on the same host, not 29000 for both')
+})
+
+t.test('any free port twice, and one port on two addresses', async t => {
+  t.equal((await load(['--port=0', '--prometheus-port=0'])).options.prometheusPort, 0)
+  t.equal((await load(['--port=7', '--prometheus-port=7', '--prometheus-host=10.0.0.1'])).options.port, 7)
+})
+
+t.test('power_of_two with one worker is a warning', async t => {
+  const { warnings } = await load(['--policy=power_of_two', '--worker-urls=http://a'])
+  t.equal(warnings.length, 1)
+  t.match(warnings[0], /^--policy is power_of_two, which compares two workers, but --worker-urls gives only one/)
+  for (const argv of [[], ['--worker-urls', 'http://a', 'http://b'], ['--worker-urls=http://a', '--intra-node-data-parallel-size=2']]) {
+    t.strictSame((await load(['--policy=power_of_two', ...argv])).warnings, [])
+  }
+})
+
+t.test('simulated workers beside real ones are let pass', async t => {
+  t.equal((await load(['--simulated-workers=3', '--worker-urls=http://a'])).options.simulatedWorkers, 3)
+})
