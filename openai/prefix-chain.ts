@@ -1,0 +1,101 @@
+// The beginning of a conversation as a chain of block hashes, by which a policy knows what a worker has in its KV cache.
+import type { PrefixChain } from '../core/routing.ts'
+
+/**
+ * Most blocks of a chain. They reach 15.7 MiB into a conversation, past the longest context windows there are, and bound what
+ * one request can make a policy remember; what lies beyond is not hashed.
+ */
+export const maxBlocks = 4096
+
+/**
+ * Where blocks end, the same in every conversation, so that one that has grown begins with the blocks it had. Fine where
+ * conversations part ways (after a shared system prompt), coarse where a little more or less matters little.
+ */
+const blockEnds: readonly number[] = Array.from({ length: maxBlocks }, (_, i) => {
+  if (i < 32) return (i + 1) * 256
+  if (i < 88) return 8_192 + (i - 31) * 1_024
+  return 65_536 + (i - 87) * 4_096
+})
+
+const multiplierA = 0x9e3779b1 | 0
+const multiplierB = 0x85ebca77 | 0
+
+/**
+ * The chain of `bytes`: one hash per whole block, each covering everything before it and `seed`. The same on every machine;
+ * not made to withstand somebody who wants two conversations to collide, who would only misplace his own requests.
+ */
+export function prefixChain (bytes: Uint8Array, seed: number | string): PrefixChain {
+  const length = bytes.byteLength
+  const ends = blockEnds.slice(0, blocksIn(length))
+  const hashes: number[] = []
+  if (ends.length === 0) return { hashes, ends, length }
+  const start = typeof seed === 'string' ? hashBytes(Buffer.from(seed), 0) : seed
+  const view = new DataView(bytes.buffer, bytes.byteOffset, length)
+  let a = low(start)
+  let b = high(start)
+  let c = b
+  let d = a
+  let pos = 0
+  for (const end of ends) {
+    // Every word goes into two lanes of 32 bits; words take turns between two pairs, so that the processor works on all four
+    // lanes at once. A block is a whole number of word pairs.
+    for (; pos < end; pos += 8) {
+      const even = view.getInt32(pos, true)
+      const odd = view.getInt32(pos + 4, true)
+      a = Math.imul((a << 13 | a >>> 19) ^ even, multiplierA)
+      b = Math.imul((b << 9 | b >>> 23) + even, multiplierB)
+      c = Math.imul((c << 13 | c >>> 19) ^ odd, multiplierA)
+      d = Math.imul((d << 9 | d >>> 23) + odd, multiplierB)
+    }
+    hashes.push(combine(scramble(a) + c, scramble(b) + d))
+  }
+  return { hashes, ends, length }
+}
+
+/** A hash of all of `bytes`, their number and `seed`: a safe integer, the same on every machine. */
+export function hashBytes (bytes: Uint8Array, seed: number): number {
+  const length = bytes.byteLength
+  let a = low(seed) ^ length
+  let b = high(seed) + Math.imul(length, multiplierA)
+  const whole = length - length % 4
+  if (whole > 0) {
+    const view = new DataView(bytes.buffer, bytes.byteOffset, length)
+    for (let pos = 0; pos < whole; pos += 4) {
+      const word = view.getInt32(pos, true)
+      a = Math.imul((a << 13 | a >>> 19) ^ word, multiplierA)
+      b = Math.imul((b << 9 | b >>> 23) + word, multiplierB)
+    }
+  }
+  let rest = 0
+  for (let pos = whole; pos < length; pos++) rest = rest << 8 | (bytes[pos] ?? 0)
+  a = Math.imul((a << 13 | a >>> 19) ^ rest, multiplierA)
+  b = Math.imul((b << 9 | b >>> 23) + rest, multiplierB)
+  return combine(a, b)
+}
+
+/** How many blocks end within so many bytes, if their number were not bounded. */
+function blocksIn (length: number): number {
+  if (length < 8_192) return Math.floor(length / 256)
+  if (length < 65_536) return 32 + Math.floor((length - 8_192) / 1_024)
+  return 88 + Math.floor((length - 65_536) / 4_096)
+}
+
+function low (seed: number): number {
+  return seed | 0
+}
+
+function high (seed: number): number {
+  return Math.floor(seed / 0x1_0000_0000) ^ 0x2545f491
+}
+
+/** 53 bits of both lanes, every bit of which depends on all of the lanes' bits. */
+function combine (a: number, b: number): number {
+  const lower = scramble(a ^ Math.imul(b, multiplierA))
+  return (scramble(b ^ lower) >>> 11) * 0x1_0000_0000 + (lower >>> 0)
+}
+
+function scramble (x: number): number {
+  x = Math.imul(x ^ x >>> 16, 0x7feb352d)
+  x = Math.imul(x ^ x >>> 15, 0x846ca68b)
+  return x ^ x >>> 16
+}
