@@ -11,6 +11,9 @@ export type Role = 'regular' | 'prefill' | 'decode'
  */
 export type WorkerState = 'starting' | 'ready' | 'unhealthy' | 'draining' | 'gone'
 
+/** One entry of a worker's `/v1/models`, as it came. */
+export type ModelCard = Readonly<Record<string, unknown>>
+
 /** What a discovery source says about one vLLM server. */
 export interface WorkerSpec {
   /** Base URL, `http` or `https`, without a trailing slash; may have a path, never credentials. */
@@ -51,8 +54,8 @@ export class Worker {
   state: WorkerState = 'starting'
   /** Why the state is what it is, for people. */
   reason = 'not checked yet'
-  /** Models it serves (base models and adapters); undefined until it has told. */
-  models: ReadonlySet<string> | undefined
+  /** Models it serves (base models and adapters) by id, as its `/v1/models` shows them; undefined until it has told. */
+  models: ReadonlyMap<string, ModelCard> | undefined
   /** Requests of this router that hold a lease on the worker. */
   inFlight = 0
   /** Requests running or waiting there that are not this router's, as last seen in the worker's own metrics. */

@@ -1,5 +1,6 @@
 // One value of one option, from wherever it came: the typed value, or an error of one clear line.
 import { isIP } from 'node:net'
+import { parseWorkerUrl } from '../core/worker-url.ts'
 import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
 
 /** A bad option: the message is one line that names the option as given, what was given (never a secret) and what is allowed. */
@@ -93,16 +94,14 @@ function readHostname (text: string): string | Refusal {
   return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text) && !/^[\d.]+$/.test(text) ? text : refused()
 }
 
-/** A worker's base URL, kept as written but for a trailing slash: hashing policies place workers by this text. */
+/** A worker's URL in the one form the router uses it. */
 function readUrl (text: string): string | Refusal {
-  const [, address = text, rank = ''] = /^(.*?)(@\d{1,5})?$/s.exec(text) ?? []
-  if (/^grpcs?:/i.test(address)) return refused('gRPC workers are not supported')
-  const url = URL.canParse(address) ? new URL(address) : undefined
-  if (url === undefined || !/^https?:\/\//i.test(address)) return refused()
-  if (url.username !== '' || url.password !== '') return refused('a URL must not hold credentials: use the option api-key')
-  if (/[?#\s]/.test(address)) return refused('a query, a fragment or a space cannot be part of it')
-  if (url.hostname.includes(',')) return refused('several URLs are separated by spaces after the flag, by commas in the environment')
-  return address.replace(/\/+$/, '') + rank
+  try {
+    const { url, rank } = parseWorkerUrl(text)
+    return rank === undefined ? url : `${url}@${rank}`
+  } catch (error) {
+    return refused(error instanceof Error ? error.message : undefined)
+  }
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

@@ -26,9 +26,9 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--request-id-headers=x id', '--request-id-headers takes header names, not "x id"'],
   ['--log-dir=', '--log-dir takes a path, not ""'],
   ['--log-dir=a\0b', '--log-dir takes a path, not "a\\u0000b"'],
-  ['--worker-urls=localhost:8000', '--worker-urls takes http:// or https:// URLs, not "localhost:8000"'],
-  ['--worker-urls=http://a:99999', '--worker-urls takes http:// or https:// URLs, not "http://a:99999"'],
-  ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a"'],
+  ['--worker-urls=localhost:8000', '--worker-urls takes http:// or https:// URLs, not "localhost:8000" (it is not a URL like http://HOST:PORT)'],
+  ['--worker-urls=http://a:99999', '--worker-urls takes http:// or https:// URLs, not "http://a:99999" (it is not a URL like http://HOST:PORT)'],
+  ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
   ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
@@ -48,7 +48,7 @@ t.test('the variable and the place in the file are named as given', async t => {
   })
   t.equal(await refusal([], { VLLM_ROUTER_PORT: 'x' }), 'VLLM_ROUTER_PORT takes a whole number from 0 to 65535, not "x"')
   t.equal(await refusal([], { VLLM_ROUTER_ACCESS_LOG: 'maybe' }), 'VLLM_ROUTER_ACCESS_LOG takes true or false, not "maybe"')
-  t.equal(await refusal([], { VLLM_ROUTER_WORKER_URLS: 'http://a,b' }), 'VLLM_ROUTER_WORKER_URLS takes http:// or https:// URLs, not "b"')
+  t.equal(await refusal([], { VLLM_ROUTER_WORKER_URLS: 'http://a,b' }), 'VLLM_ROUTER_WORKER_URLS takes http:// or https:// URLs, not "b" (it is not a URL like http://HOST:PORT)')
   t.equal(await refusal(['--config=a.yaml'], {}, dir), 'port in a.yaml takes a whole number from 0 to 65535, not a list')
   t.equal(await refusal(['--config=b.yml'], {}, dir), 'apiKey in b.yml takes visible ASCII characters without spaces, not the value given (a text is needed, put it in quotes)')
   t.equal(await refusal(['--config=c.json'], {}, dir), 'workerUrls in c.json takes http:// or https:// URLs, not 7 (a text is needed, put it in quotes)')

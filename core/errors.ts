@@ -1,0 +1,25 @@
+// Every error the router itself answers a client with. Messages never name a worker's address.
+import createError from '@fastify/error'
+
+/** No worker may be picked now. Answered with `Retry-After`. */
+export const NoAvailableWorkersError = createError('NO_AVAILABLE_WORKERS', 'No worker is available to serve this request: %s', 503)
+/** A worker could not be reached at all. */
+export const WorkerUnreachableError = createError('WORKER_UNREACHABLE', 'The worker chosen for this request could not be reached', 502)
+/** A worker ended the connection, or answered what is not HTTP, before its answer began. */
+export const WorkerConnectionError = createError('WORKER_CONNECTION_FAILED', 'The worker chosen for this request ended the connection before it answered', 502)
+/** A worker did not answer in time. */
+export const WorkerTimeoutError = createError('WORKER_TIMEOUT', 'The worker chosen for this request did not answer in time', 504)
+/** A worker broke off within its answer; only ever seen inside a stream. */
+export const StreamBrokenError = createError('STREAM_BROKEN', 'The worker broke off before the answer was complete', 502)
+/** A client named KV blocks of the fleet: with some connectors that ends the engine. */
+export const KvTransferParamsError = createError('KV_TRANSFER_PARAMS_REFUSED', '`kv_transfer_params` is not accepted from clients', 400)
+/** A query parameter or body of the router's own routes is missing or wrong. */
+export const InvalidRequestError = createError('INVALID_REQUEST', '%s', 400)
+/** The worker named in a request to the router's own routes is not known. */
+export const UnknownWorkerError = createError('WORKER_NOT_FOUND', 'No worker has the URL %s', 404)
+/** The worker to add is known already. */
+export const DuplicateWorkerError = createError('WORKER_EXISTS', 'Worker %s is already known', 400)
+/** The worker to remove is stated by a source that would bring it back. */
+export const ForeignWorkerError = createError('WORKER_NOT_REMOVABLE', 'Worker %s is stated by %s and would come back: remove it there', 409)
+/** Nothing has the path asked for. */
+export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)

@@ -1,0 +1,48 @@
+// What went wrong between router and worker, in the four kinds the rest of the router tells apart.
+import { StreamBrokenError, WorkerConnectionError, WorkerTimeoutError, WorkerUnreachableError } from './errors.ts'
+
+/**
+ * `refused`: no connection came about. `timeout`: the worker was silent for too long. `reset`: the connection ended early.
+ * `protocol`: what came is not HTTP.
+ */
+export type FailureKind = 'refused' | 'timeout' | 'reset' | 'protocol'
+
+const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTDOWN'])
+const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
+
+function codesOf (error: unknown): string[] {
+  const codes: string[] = []
+  let current = error
+  for (let depth = 0; depth < 4 && current instanceof Error; depth++) {
+    if ('code' in current && typeof current.code === 'string') codes.push(current.code)
+    // a name that resolves to several addresses fails with one error for each
+    if (current instanceof AggregateError) current = current.errors[0]
+    else current = current.cause
+  }
+  return codes
+}
+
+/** The kind of an error that undici or a socket gave. */
+export function failureKind (error: unknown): FailureKind {
+  const codes = codesOf(error)
+  if (codes.some(code => refused.has(code))) return 'refused'
+  if (codes.some(code => timeouts.has(code))) return 'timeout'
+  if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG')) return 'protocol'
+  return 'reset'
+}
+
+/** True when the failure says that nothing listens there, as opposed to something that listens badly. */
+export function isUnreachable (error: unknown): boolean {
+  return failureKind(error) === 'refused' && !codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')
+}
+
+/** The answer a client gets for a failure: before the first byte of the answer, or within it. */
+export function clientError (error: unknown, answered: boolean): Error & { statusCode?: number } {
+  if (answered) return new StreamBrokenError({ cause: error })
+  if (codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')) return new WorkerTimeoutError({ cause: error })
+  switch (failureKind(error)) {
+    case 'refused': return new WorkerUnreachableError({ cause: error })
+    case 'timeout': return new WorkerTimeoutError({ cause: error })
+    default: return new WorkerConnectionError({ cause: error })
+  }
+}

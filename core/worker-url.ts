@@ -1,0 +1,24 @@
+// Reads the URL of a worker as people write it: `http://host:port[/path][@rank]`.
+
+/** A worker's address taken apart. */
+export interface WorkerUrl {
+  /** Base URL as written, but for trailing slashes: hashing policies place workers by this text. */
+  readonly url: string
+  /** The data-parallel rank after `@`, if one was given. */
+  readonly rank: number | undefined
+}
+
+/**
+ * Takes a worker's URL apart.
+ * @throws Error whose message says what is wrong without repeating the URL, which may hold a credential
+ */
+export function parseWorkerUrl (text: string): WorkerUrl {
+  const [, address = text, rank] = /^(.*?)(?:@(\d{1,5}))?$/s.exec(text.trim()) ?? []
+  if (/^grpcs?:/i.test(address)) throw new Error('gRPC workers are not supported')
+  const url = URL.canParse(address) ? new URL(address) : undefined
+  if (url === undefined || !/^https?:\/\//i.test(address)) throw new Error('it is not a URL like http://HOST:PORT')
+  if (url.username !== '' || url.password !== '') throw new Error('a URL must not hold credentials: use the option api-key')
+  if (/[?#\s]/.test(address)) throw new Error('a query, a fragment or a space cannot be part of it')
+  if (url.hostname.includes(',')) throw new Error('several URLs are separated by spaces after the flag, by commas in the environment')
+  return { url: address.replace(/\/+$/, ''), rank: rank === undefined ? undefined : Number(rank) }
+}

@@ -1,0 +1,89 @@
+// The questions the router itself asks a worker: is it alive, which models does it serve, how busy is it.
+import { request } from 'undici'
+import type { Dispatcher } from 'undici'
+import type { ModelCard } from '../core/worker.ts'
+
+/** How to reach workers for the router's own questions. */
+export interface WorkerClientOptions {
+  dispatcher: Dispatcher
+  /** Sent as bearer. */
+  apiKey?: string | undefined
+  /** Whole time of one question, in milliseconds. */
+  timeoutMs: number
+  /** Path asked for a sign of life. */
+  healthPath: string
+}
+
+/** A worker's own count of its requests, by data-parallel rank (`engine` label). */
+export type EngineLoads = ReadonlyMap<string, number>
+
+/** Longest answer read to one of these questions; vLLM's `/metrics` has about 60 KB an engine. */
+const longestAnswer = 8 * 1024 * 1024
+
+/** Asks workers; every method rejects when there is no proper answer in time. */
+export class WorkerClient {
+  private readonly options: WorkerClientOptions
+
+  constructor (options: WorkerClientOptions) {
+    this.options = options
+  }
+
+  /** Resolves when the health path answers with 2xx. */
+  async health (url: string): Promise<void> {
+    await this.get(url, this.options.healthPath)
+  }
+
+  /** The entries of `/v1/models` by id: base models and adapters. */
+  async models (url: string): Promise<Map<string, ModelCard>> {
+    const body: unknown = JSON.parse(await this.get(url, '/v1/models'))
+    if (typeof body !== 'object' || body === null || !('data' in body) || !Array.isArray(body.data)) throw new Error('/v1/models is not a list')
+    const cards = new Map<string, ModelCard>()
+    for (const entry of body.data as unknown[]) {
+      if (typeof entry === 'object' && entry !== null && 'id' in entry && typeof entry.id === 'string') cards.set(entry.id, { ...entry })
+    }
+    return cards
+  }
+
+  /** Running and waiting requests from `/metrics`. */
+  async loads (url: string): Promise<EngineLoads> {
+    const text = await this.get(url, '/metrics')
+    const loads = new Map<string, number>()
+    for (const [, labels = '', value] of text.matchAll(/^vllm:num_requests_(?:running|waiting)(?:\{([^}]*)\})? ([0-9.e+]+)/gm)) {
+      const engine = /(?:^|,)engine="([^"]*)"/.exec(labels)?.[1] ?? '0'
+      loads.set(engine, (loads.get(engine) ?? 0) + Number(value))
+    }
+    return loads
+  }
+
+  /** Asks for one token of `model`; resolves when the worker made it. */
+  async generate (url: string, model: string): Promise<void> {
+    await this.ask(url, '/v1/completions', 'POST', JSON.stringify({ model, prompt: 'Hi', max_tokens: 1 }))
+  }
+
+  /** Empties the worker's prefix cache (vLLM's development mode has the route). */
+  async resetPrefixCache (url: string): Promise<void> {
+    await this.ask(url, '/reset_prefix_cache', 'POST')
+  }
+
+  private async get (url: string, path: string): Promise<string> {
+    return await this.ask(url, path, 'GET')
+  }
+
+  private async ask (url: string, path: string, method: 'GET' | 'POST', json?: string): Promise<string> {
+    const headers: Record<string, string> = {}
+    if (this.options.apiKey !== undefined) headers['authorization'] = `Bearer ${this.options.apiKey}`
+    if (json !== undefined) headers['content-type'] = 'application/json'
+    const { statusCode, body } = await request(url + path, {
+      dispatcher: this.options.dispatcher, method, headers, body: json ?? null, signal: AbortSignal.timeout(this.options.timeoutMs)
+    })
+    const chunks: Buffer[] = []
+    let length = 0
+    for await (const chunk of body as AsyncIterable<Buffer>) {
+      length += chunk.length
+      if (length > longestAnswer) throw new Error(`${path} answered more than ${longestAnswer} bytes`)
+      chunks.push(chunk)
+    }
+    if (statusCode < 200 || statusCode > 299) throw new Error(`${path} answered ${statusCode}`)
+    return Buffer.concat(chunks).toString()
+  }
+}

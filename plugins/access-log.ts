@@ -1,0 +1,33 @@
+// One log line per request when asked for: what came, where it went, how it ended. Never a body, a query or a credential.
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback } from 'fastify'
+
+const plugin: FastifyPluginCallback = (fastify, _options, done) => {
+  fastify.addHook('onRequest', (request, reply, next) => {
+    const startedAt = performance.now()
+    reply.raw.once('close', () => {
+      const { call } = request
+      fastify.log.info({
+        reqId: request.id,
+        method: request.method,
+        path: request.url.split('?', 1)[0],
+        status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
+        end: call?.exchange.end,
+        failure: request.failure ?? undefined,
+        worker: call?.assignment.worker.id,
+        reason: call?.assignment.decision.reason,
+        firstByteMs: call?.firstByteMs,
+        durationMs: performance.now() - startedAt,
+        ...call?.usage
+      }, 'request')
+    })
+    next()
+  })
+  done()
+}
+
+/** Fastify plugin: access log. */
+export const accessLog: FastifyPluginCallback = fp(plugin, {
+  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['failure', 'call'] }
+})
+export default accessLog

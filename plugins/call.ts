@@ -1,0 +1,108 @@
+// One request on its way to one worker, as the plugins that count, log and learn see it.
+import { EventEmitter } from 'node:events'
+import { headerIn } from '../core/headers.ts'
+import type { Clock } from '../core/clock.ts'
+import { Exchange } from '../core/exchange.ts'
+import type { ExchangeObserver } from '../core/exchange.ts'
+import { isEventStream } from '../core/relay.ts'
+import { SseBoundary } from '../openai/sse.ts'
+import { UsageReader } from '../openai/usage.ts'
+import type { Usage } from '../openai/usage.ts'
+import type { Assignment } from './load-balancer.ts'
+
+/** What calls tell those who watch them. */
+export interface CallEvents {
+  /** The worker's status and headers came. */
+  head: [call: Call]
+  /** The first byte of the answer came. */
+  firstByte: [call: Call]
+  /** One more piece of an event stream came, so many milliseconds after the one before. */
+  gap: [call: Call, gap: number]
+  /** The call is over, whoever ended it; once a call. */
+  settled: [call: Call]
+}
+
+/** Where all calls of one router are watched; `fastify.calls`. */
+export class Calls extends EventEmitter<CallEvents> {}
+
+/** A call and its account. */
+export class Call implements ExchangeObserver {
+  readonly assignment: Assignment
+  readonly exchange: Exchange
+  /** Route the request came by, from a bounded set. */
+  readonly route: string
+  /** The request makes tokens, as opposed to asking something else of a worker. */
+  readonly generation: boolean
+  /** The answer is an event stream in clear. */
+  streamed = false
+  /** Milliseconds the router took between having read the request and having handed it on. */
+  overheadMs = 0
+  private readonly calls: Calls
+  private readonly reader: UsageReader
+  private readonly boundary = new SseBoundary()
+  private readable = false
+
+  constructor (calls: Calls, clock: Clock, assignment: Assignment, route: string, generation: boolean, wantId: string | undefined) {
+    this.calls = calls
+    this.assignment = assignment
+    this.route = route
+    this.generation = generation
+    this.reader = new UsageReader(wantId === undefined ? {} : { wantId })
+    this.exchange = new Exchange(clock, this)
+  }
+
+  /** Tokens as the worker counted them; complete once the call is settled. */
+  get usage (): Usage {
+    return this.reader.end()
+  }
+
+  /** Id of the response made, where it was asked for. */
+  get responseId (): string | undefined {
+    return this.reader.id
+  }
+
+  /** The stream so far ends where an event ends. */
+  get atEventBoundary (): boolean {
+    return this.boundary.atBoundary
+  }
+
+  /** Milliseconds from the hand-over to the first byte of the answer. */
+  get firstByteMs (): number | undefined {
+    const { firstByteAt, startedAt } = this.exchange
+    return firstByteAt === undefined ? undefined : firstByteAt - startedAt
+  }
+
+  /** Milliseconds from the hand-over to the end, or to now. */
+  get durationMs (): number {
+    return (this.exchange.endedAt ?? this.exchange.startedAt) - this.exchange.startedAt
+  }
+
+  head (exchange: Exchange): void {
+    this.streamed = isEventStream(exchange.headers)
+    this.readable = this.streamed ||
+      (headerIn(exchange.headers, 'content-encoding') === undefined && headerIn(exchange.headers, 'content-type')?.startsWith('application/json') === true)
+    this.calls.emit('head', this)
+  }
+
+  firstByte (): void {
+    this.assignment.firstByte()
+    this.calls.emit('firstByte', this)
+  }
+
+  chunk (exchange: Exchange, chunk: Buffer, gap: number): void {
+    if (this.readable) this.reader.push(chunk)
+    if (!this.streamed) return
+    this.boundary.push(chunk)
+    if (exchange.firstByteAt !== undefined && gap > 0) this.calls.emit('gap', this, gap)
+  }
+
+  settled (exchange: Exchange): void {
+    this.assignment.finish({
+      ok: exchange.end === 'completed' && exchange.status < 500,
+      firstByteMs: this.firstByteMs,
+      durationMs: this.durationMs,
+      ...this.usage
+    })
+    this.calls.emit('settled', this)
+  }
+}

@@ -1,0 +1,40 @@
+// Runs the sources of workers: each states its whole list to the registry, again and again.
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback } from 'fastify'
+import type { WorkerSpec } from '../core/worker.ts'
+import type { DiscoverySource } from '../discovery/discovery.ts'
+
+/** Options of the discovery plugin. */
+export interface DiscoveryOptions {
+  sources: readonly DiscoverySource[]
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The running sources, in the order given. */
+    readonly discovery: readonly DiscoverySource[]
+  }
+}
+
+const plugin: FastifyPluginCallback<DiscoveryOptions> = (fastify, options, done) => {
+  const { sources } = options
+  fastify.decorate('discovery', sources)
+  fastify.addHook('onReady', async () => {
+    await Promise.all(sources.map(async source => {
+      await source.start((specs: readonly WorkerSpec[]) => {
+        const { added, removed } = fastify.workers.apply(source.name, specs)
+        if (added + removed > 0) fastify.log.debug({ source: source.name, added, removed }, 'worker list changed')
+      })
+    }))
+  })
+  fastify.addHook('onClose', async () => {
+    await Promise.all(sources.map(source => source.stop()))
+  })
+  done()
+}
+
+/** Fastify plugin: discovery sources that feed `fastify.workers`. */
+export const discovery: FastifyPluginCallback<DiscoveryOptions> = fp(plugin, {
+  fastify: '5.x', name: 'vllm-router-discovery', decorators: { fastify: ['workers'] }
+})
+export default discovery

@@ -1,0 +1,45 @@
+// Answers every error of the router's scope in OpenAI's shape, with the right status and no internal address.
+import fp from 'fastify-plugin'
+import type { FastifyError, FastifyPluginCallback } from 'fastify'
+import { NotFoundError } from '../core/errors.ts'
+import { errorType, openAiError } from '../openai/errors.ts'
+import type { OpenAiError } from '../openai/errors.ts'
+
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** Why the router itself refused or could not finish this request, as a short fixed word; null while nothing went wrong. */
+    failure: string | null
+  }
+}
+
+/** Status and body for an error. What the router does not know is a 500 whose message tells nothing. */
+export function describeError (error: Partial<FastifyError>): { status: number, body: OpenAiError } {
+  const status = error.statusCode ?? 500
+  const known = status < 500 || (error.code !== undefined && !error.code.startsWith('FST_') && error.statusCode !== undefined)
+  const message = known ? error.message ?? 'error' : 'The router failed to handle this request'
+  return { status, body: openAiError(status, message, errorType(status), known ? codeOf(error) : 'internal_error') }
+}
+
+function codeOf (error: Partial<FastifyError>): string | null {
+  if (error.code === undefined) return null
+  const names: Record<string, string> = { FST_ERR_CTP_BODY_TOO_LARGE: 'payload_too_large', FST_ERR_VALIDATION: 'invalid_request' }
+  return names[error.code] ?? error.code.replace(/^FST_ERR_/, '').toLowerCase()
+}
+
+const plugin: FastifyPluginCallback = (fastify, _options, done) => {
+  fastify.decorateRequest('failure', null)
+  fastify.setErrorHandler((error: FastifyError, request, reply) => {
+    const { status, body } = describeError(error)
+    request.failure = String(body.error.code ?? 'error')
+    if (status === 500) request.log.error({ err: error }, 'request failed inside the router')
+    return reply.code(status).type('application/json; charset=utf-8').send(body)
+  })
+  fastify.setNotFoundHandler((request, reply) => {
+    reply.send(new NotFoundError(request.url.split('?', 1)[0]))
+  })
+  done()
+}
+
+/** Fastify plugin: errors in OpenAI's shape. */
+export const errors: FastifyPluginCallback = fp(plugin, { fastify: '5.x', name: 'vllm-router-errors' })
+export default errors

@@ -1,0 +1,71 @@
+// Keeps the workers' states true: active checks, models, load as the workers report it, and a look at once when traffic meets a dead one.
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback } from 'fastify'
+import { systemClock } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
+import { LoadScraper } from '../discovery/load-scraper.ts'
+import { Prober } from '../discovery/prober.ts'
+
+/** Options of the health plugin; all times in seconds. */
+export interface HealthOptions {
+  /** Failures in a row that make a worker unhealthy. Default 3. */
+  healthFailureThreshold?: number
+  /** Successes in a row that make it ready again. Default 2. */
+  healthSuccessThreshold?: number
+  /** Between two checks of a healthy worker. Default 60. */
+  healthCheckIntervalSecs?: number
+  /** Longest pause between checks of a starting worker. Default 30. */
+  workerStartupCheckInterval?: number
+  /** A worker that has not answered for so long since it came is unhealthy instead of starting. Default 600. */
+  workerStartupTimeoutSecs?: number
+  /** How often a worker's own load is read, where a policy wants it; 0 = never. Default 5. */
+  loadScrapeIntervalSecs?: number
+  clock?: Clock
+  random?: () => number
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** Active health checks of the fleet. */
+    readonly prober: Prober
+  }
+}
+
+const plugin: FastifyPluginCallback<HealthOptions> = (fastify, options, done) => {
+  const registry = fastify.workers
+  const clock = options.clock ?? systemClock
+  const random = options.random ?? Math.random
+  const prober = new Prober({
+    registry,
+    client: fastify.upstream.client,
+    clock,
+    random,
+    intervalMs: (options.healthCheckIntervalSecs ?? 60) * 1000,
+    failureThreshold: options.healthFailureThreshold ?? 3,
+    successThreshold: options.healthSuccessThreshold ?? 2,
+    startupIntervalMs: (options.workerStartupCheckInterval ?? 30) * 1000,
+    startupTimeoutMs: (options.workerStartupTimeoutSecs ?? 600) * 1000
+  })
+  const intervalMs = (options.loadScrapeIntervalSecs ?? 5) * 1000
+  const scraper = new LoadScraper({ registry, client: fastify.upstream.client, clock, random, intervalMs })
+  const scrapes = intervalMs > 0 && fastify.balancer.wantsForeignLoad
+  fastify.decorate('prober', prober)
+  fastify.balancer.on('unknownModel', () => prober.refreshModels())
+  fastify.addHook('onReady', next => {
+    prober.start()
+    if (scrapes) scraper.start()
+    next()
+  })
+  fastify.addHook('onClose', (_instance, next) => {
+    prober.stop()
+    scraper.stop()
+    next()
+  })
+  done()
+}
+
+/** Fastify plugin: health checks, `fastify.prober`. */
+export const health: FastifyPluginCallback<HealthOptions> = fp(plugin, {
+  fastify: '5.x', name: 'vllm-router-health', decorators: { fastify: ['workers', 'upstream', 'balancer'] }
+})
+export default health

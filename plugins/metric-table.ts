@@ -1,0 +1,119 @@
+// Every metric of the router: name, help and labels, made in a registry of one's own. Names follow the Rust router's where they mean the same.
+import type { Registry } from 'prom-client'
+import type promClient from 'prom-client'
+
+/** Buckets of the Rust router for durations, in seconds. */
+const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
+/** Between two pieces of a stream: a token takes milliseconds to tens of them. */
+const gaps = [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2.5, 10]
+/** The router's own share of a request. */
+const overheads = [0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.002_5, 0.005, 0.01, 0.025, 0.1, 1]
+
+/** The metrics that are written when something happens. */
+export interface RouterMetrics {
+  readonly requests: promClient.Counter<'route'>
+  readonly requestErrors: promClient.Counter<'route' | 'error_type'>
+  readonly requestDuration: promClient.Histogram<'route'>
+  readonly generateDuration: promClient.Histogram
+  readonly timeToFirstToken: promClient.Histogram
+  readonly interTokenLatency: promClient.Histogram
+  readonly overhead: promClient.Histogram
+  readonly promptTokens: promClient.Counter
+  readonly cachedTokens: promClient.Counter
+  readonly completionTokens: promClient.Counter
+  readonly decisions: promClient.Counter<'policy' | 'worker' | 'reason'>
+  readonly cacheHits: promClient.Counter
+  readonly cacheMisses: promClient.Counter
+  readonly balancing: promClient.Counter
+  readonly processed: promClient.Counter<'worker'>
+  readonly streamErrors: promClient.Counter<'worker'>
+  readonly embeddings: promClient.Counter
+  readonly embeddingsErrors: promClient.Counter<'error_type'>
+  readonly embeddingsDuration: promClient.Histogram
+  readonly discoveryUpdates: promClient.Counter<'source'>
+}
+
+/** What gauges read when somebody looks. */
+export interface Readings {
+  /** Workers by id with what is to be shown of each. */
+  readonly workers: () => Iterable<{ id: string, ready: boolean, inFlight: number, load: number, indexed: number | undefined }>
+  readonly ready: () => number
+  readonly minInFlight: () => number
+  readonly maxInFlight: () => number
+  readonly sources: () => Iterable<{ name: string, ok: boolean }>
+}
+
+const prefix = 'vllm_router_'
+
+/** Makes the metrics that events write. */
+export function eventMetrics (client: typeof promClient, register: Registry): RouterMetrics {
+  const registers = [register]
+  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []): promClient.Counter<Label> =>
+    new client.Counter({ name: prefix + name, help, labelNames: [...labelNames], registers })
+  const histogram = <Label extends string>(name: string, help: string, buckets: number[], labelNames: readonly Label[] = []): promClient.Histogram<Label> =>
+    new client.Histogram({ name: prefix + name, help, buckets, labelNames: [...labelNames], registers })
+  return {
+    requests: counter('requests_total', 'Requests to be served by a worker, by route, whatever became of them', ['route']),
+    requestErrors: counter('request_errors_total', 'Requests that did not end well, by route and kind: backend_error (the worker answered 4xx or 5xx), client_gone, stream_broken, or the code of the router\'s own error', ['route', 'error_type']),
+    requestDuration: histogram('request_duration_seconds', 'From the request\'s arrival to the end of its answer, by route', durations, ['route']),
+    generateDuration: histogram('generate_duration_seconds', 'From handing a generation request to its worker to the head of the answer', durations),
+    timeToFirstToken: histogram('time_to_first_token_seconds', 'From handing a streamed request to its worker to the first byte of the stream', durations),
+    interTokenLatency: histogram('inter_token_latency_seconds', 'Between two pieces of a stream as they came from the worker', gaps),
+    overhead: histogram('overhead_seconds', 'What the router itself added: from having read a request to having handed it to its worker', overheads),
+    promptTokens: counter('prompt_tokens_total', 'Prompt tokens as workers counted them'),
+    cachedTokens: counter('cached_tokens_total', 'Prompt tokens that workers found in their KV cache'),
+    completionTokens: counter('completion_tokens_total', 'Generated tokens as workers counted them'),
+    decisions: counter('policy_decisions_total', 'Choices of a worker, by policy, worker and reason', ['policy', 'worker', 'reason']),
+    cacheHits: counter('cache_hits_total', 'Choices of cache_aware for the worker believed to hold the prefix'),
+    cacheMisses: counter('cache_misses_total', 'Choices of cache_aware for lack of a known prefix'),
+    balancing: counter('load_balancing_events_total', 'Choices of cache_aware by load alone, because workers were out of balance'),
+    processed: counter('processed_requests_total', 'Requests given to a worker', ['worker']),
+    streamErrors: counter('stream_errors_total', 'Answers that a worker broke off', ['worker']),
+    embeddings: counter('embeddings_total', 'Embedding requests'),
+    embeddingsErrors: counter('embeddings_errors_total', 'Embedding requests that did not end well, by kind', ['error_type']),
+    embeddingsDuration: histogram('embeddings_duration_seconds', 'From an embedding request\'s arrival to the end of its answer', durations),
+    discoveryUpdates: counter('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source'])
+  }
+}
+
+/** Makes the gauges, which are read from the router when somebody asks for metrics: they cost nothing in between. */
+export function gauges (client: typeof promClient, register: Registry, readings: Readings): void {
+  const registers = [register]
+  const gauge = (name: string, help: string, collect: (this: promClient.Gauge) => void): void => {
+    new client.Gauge({ name: prefix + name, help, registers, collect }) // eslint-disable-line no-new
+  }
+  const perWorker = (name: string, help: string, read: (worker: { ready: boolean, inFlight: number, load: number, indexed: number | undefined }) => number | undefined): void => {
+    // eslint-disable-next-line no-new
+    new client.Gauge({
+      name: prefix + name,
+      help,
+      registers,
+      labelNames: ['worker'],
+      collect () {
+        // from nothing each time, so that the series of workers that are gone go too
+        this.reset()
+        for (const worker of readings.workers()) {
+          const value = read(worker)
+          if (value !== undefined) this.set({ worker: worker.id }, value)
+        }
+      }
+    })
+  }
+  gauge('active_workers', 'Workers that may be picked now', function () { this.set(readings.ready()) })
+  gauge('min_load', 'Fewest requests in flight on any ready worker', function () { this.set(readings.minInFlight()) })
+  gauge('max_load', 'Most requests in flight on any ready worker', function () { this.set(readings.maxInFlight()) })
+  perWorker('worker_health', '1 while a worker is ready, else 0', worker => worker.ready ? 1 : 0)
+  perWorker('running_requests', 'Requests of this router in flight on a worker', worker => worker.inFlight)
+  perWorker('worker_load', 'Load of a worker as policies see it: requests in flight here, and others\' as the worker reports them', worker => worker.load)
+  perWorker('tree_size', 'Blocks of prompts that the policy remembers for a worker', worker => worker.indexed)
+  // eslint-disable-next-line no-new
+  new client.Gauge({
+    name: prefix + 'discovery_source_ok',
+    help: '1 while a source of workers can see its origin',
+    registers,
+    labelNames: ['source'],
+    collect () {
+      for (const source of readings.sources()) this.set({ source: source.name }, source.ok ? 1 : 0)
+    }
+  })
+}

@@ -1,0 +1,137 @@
+// Counts what the router does, in a Prometheus registry of its own; watches calls and workers, and nobody depends on it.
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import fastifyMetrics from 'fastify-metrics'
+import type { Registry } from 'prom-client'
+import type promClient from 'prom-client'
+import type { Worker } from '../core/worker.ts'
+import type { Call } from './call.ts'
+import { eventMetrics, gauges } from './metric-table.ts'
+
+/** Options of the metrics plugin. */
+export interface MetricsOptions {
+  /** Also the Node process's own metrics (`process_*`, `nodejs_*`). Default true. */
+  processMetrics?: boolean
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    /** The registry of this router's metrics. */
+    readonly metricsRegistry: Registry
+  }
+}
+
+/** Series of one worker, bound once. */
+interface WorkerSeries {
+  processed: { inc (): void }
+  decisions: Map<string, { inc (): void }>
+}
+
+/** How a request for a worker ended, as `error_type`; undefined when it ended well. */
+function errorOf (request: FastifyRequest, reply: FastifyReply): string | undefined {
+  if (request.call?.exchange.end === 'broken') return 'stream_broken'
+  if (!reply.raw.writableFinished) return 'client_gone'
+  if (request.failure !== null) return request.failure
+  return reply.raw.statusCode >= 400 ? 'backend_error' : undefined
+}
+
+const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
+  await fastify.register(fastifyMetrics.default, {
+    name: 'vllmRouterPrometheus', endpoint: null, defaultMetrics: { enabled: false }, routeMetrics: { enabled: false }
+  })
+  const { client } = (fastify as unknown as { vllmRouterPrometheus: { client: typeof promClient } }).vllmRouterPrometheus
+  const register = new client.Registry()
+  if (options.processMetrics !== false) client.collectDefaultMetrics({ register })
+  const metrics = eventMetrics(client, register)
+  const { workers, balancer, calls } = fastify
+  gauges(client, register, {
+    * workers () {
+      for (const worker of workers.list()) {
+        yield { id: worker.id, ready: worker.state === 'ready', inFlight: worker.inFlight, load: worker.load, indexed: balancer.policy.size?.(worker) }
+      }
+    },
+    ready: () => workers.candidates('regular').workers.length,
+    minInFlight: () => workers.candidates('regular').minInFlight,
+    maxInFlight: () => workers.candidates('regular').maxInFlight,
+    * sources () {
+      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
+    }
+  })
+  fastify.decorate('metricsRegistry', register)
+
+  const series = new Map<Worker, WorkerSeries>()
+  function seriesOf (worker: Worker): WorkerSeries {
+    let bound = series.get(worker)
+    if (bound === undefined) {
+      bound = { processed: metrics.processed.labels(worker.id), decisions: new Map() }
+      series.set(worker, bound)
+    }
+    return bound
+  }
+
+  balancer.on('assigned', ({ worker, policy, decision: { reason } }) => {
+    const bound = seriesOf(worker)
+    bound.processed.inc()
+    let decisions = bound.decisions.get(reason)
+    if (decisions === undefined) {
+      decisions = metrics.decisions.labels(policy, worker.id, reason)
+      bound.decisions.set(reason, decisions)
+    }
+    decisions.inc()
+    if (reason === 'prefix_hit') metrics.cacheHits.inc()
+    else if (reason === 'prefix_miss') metrics.cacheMisses.inc()
+    else if (reason === 'imbalance') metrics.balancing.inc()
+  })
+  workers.on('added', worker => metrics.discoveryUpdates.labels(worker.sources[0] ?? 'unknown').inc())
+  workers.on('removed', worker => {
+    metrics.discoveryUpdates.labels(worker.sources[0] ?? 'removed').inc()
+    for (const reason of series.get(worker)?.decisions.keys() ?? []) metrics.decisions.remove(balancer.policy.name, worker.id, reason)
+    series.delete(worker)
+    metrics.processed.remove(worker.id)
+    metrics.streamErrors.remove(worker.id)
+  })
+
+  calls.on('head', call => {
+    if (call.generation) metrics.generateDuration.observe((performance.now() - call.exchange.startedAt) / 1000)
+  })
+  calls.on('firstByte', call => {
+    if (call.streamed && call.firstByteMs !== undefined) metrics.timeToFirstToken.observe(call.firstByteMs / 1000)
+  })
+  calls.on('gap', (_call, gap) => metrics.interTokenLatency.observe(gap / 1000))
+  calls.on('settled', (call: Call) => {
+    const { promptTokens, cachedTokens, completionTokens } = call.usage
+    if (promptTokens !== undefined) metrics.promptTokens.inc(promptTokens)
+    if (cachedTokens !== undefined) metrics.cachedTokens.inc(cachedTokens)
+    if (completionTokens !== undefined) metrics.completionTokens.inc(completionTokens)
+    if (call.exchange.end === 'broken') metrics.streamErrors.labels(call.assignment.worker.id).inc()
+    metrics.overhead.observe(call.overheadMs / 1000)
+  })
+
+  // the reply's own `close` comes exactly once however a request ends; Fastify's onResponse does not
+  fastify.addHook('onRequest', (request, reply, next) => {
+    const route = reply.routeOptions.config.workerRoute
+    if (route === undefined) {
+      next()
+      return
+    }
+    const startedAt = performance.now()
+    reply.raw.once('close', () => {
+      const seconds = (performance.now() - startedAt) / 1000
+      const error = errorOf(request, reply)
+      metrics.requests.labels(route).inc()
+      metrics.requestDuration.labels(route).observe(seconds)
+      if (error !== undefined) metrics.requestErrors.labels(route, error).inc()
+      if (route !== '/v1/embeddings') return
+      metrics.embeddings.inc()
+      metrics.embeddingsDuration.observe(seconds)
+      if (error !== undefined) metrics.embeddingsErrors.labels(error).inc()
+    })
+    next()
+  })
+}
+
+/** Fastify plugin: Prometheus metrics, `fastify.metricsRegistry`. */
+export const metrics: FastifyPluginAsync<MetricsOptions> = fp(plugin, {
+  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['failure', 'call'] }
+})
+export default metrics

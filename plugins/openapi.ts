@@ -1,0 +1,35 @@
+// Describes the router's own routes as OpenAPI, and shows the description as a page on request.
+import swagger from '@fastify/swagger'
+import fp from 'fastify-plugin'
+import type { FastifyPluginAsync } from 'fastify'
+
+/** Options of the OpenAPI plugin. */
+export interface OpenApiOptions {
+  version: string
+  /** Also serve the page, at `/router/docs`. Default false. */
+  swaggerUi?: boolean
+}
+
+const plugin: FastifyPluginAsync<OpenApiOptions> = async (fastify, options) => {
+  await fastify.register(swagger, {
+    openapi: {
+      info: {
+        title: 'fastify-vllm-router',
+        version: options.version,
+        description: 'The routes the router answers itself. Every other path is a worker\'s own and is forwarded as it is.'
+      },
+      tags: [{ name: 'probes' }, { name: 'models' }, { name: 'workers' }]
+    }
+  })
+  // not /openapi.json: that path is a worker's own
+  fastify.get('/router/openapi.json', { schema: { hide: true } }, (_request, reply) => {
+    reply.send(fastify.swagger())
+  })
+  if (options.swaggerUi !== true) return
+  const { default: swaggerUi } = await import('@fastify/swagger-ui')
+  await fastify.register(swaggerUi, { routePrefix: '/router/docs' })
+}
+
+/** Fastify plugin: OpenAPI at `/router/openapi.json`. */
+export const openApi: FastifyPluginAsync<OpenApiOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-openapi' })
+export default openApi

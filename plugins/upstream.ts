@@ -1,0 +1,65 @@
+// Holds the way out to the workers: one agent for traffic, one for the router's own questions, and the client that asks them.
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback } from 'fastify'
+import type { Dispatcher } from 'undici'
+import { createAgent, tracked } from '../core/dispatcher.ts'
+import { WorkerClient } from '../discovery/worker-client.ts'
+
+/** Options of the upstream plugin. */
+export interface UpstreamOptions {
+  /** Bearer for workers where the client's own is not forwarded, and for the router's own questions. */
+  apiKey?: string | undefined
+  /** Seconds a connection to a worker may take to come about. Default 10. */
+  connectTimeoutSecs?: number
+  /** Seconds an idle connection to a worker is kept; 0 = none is. Default 2. */
+  poolIdleTimeoutSecs?: number
+  /** Seconds a worker may be silent before its answer, and between two pieces of it. Default 1800. */
+  requestTimeoutSecs?: number
+  /** Path of a worker's health check. Default `/health`. */
+  healthCheckEndpoint?: string
+  /** Seconds for one question of the router's own. Default 5. */
+  healthCheckTimeoutSecs?: number
+}
+
+/** What the plugin decorates the instance with. */
+export interface Upstream {
+  /** Takes traffic; calls that carry an exchange (`core/dispatcher.ts`) report to it. */
+  readonly dispatcher: Dispatcher
+  /** Asks workers the router's own questions, on connections of its own. */
+  readonly client: WorkerClient
+  /** `Authorization` for workers where the client's own is not forwarded. */
+  readonly authorization: string | undefined
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly upstream: Upstream
+  }
+}
+
+const plugin: FastifyPluginCallback<UpstreamOptions> = (fastify, options, done) => {
+  const settings = {
+    connectTimeoutMs: (options.connectTimeoutSecs ?? 10) * 1000,
+    idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000
+  }
+  const traffic = createAgent({ ...settings, silenceTimeoutMs: (options.requestTimeoutSecs ?? 1800) * 1000 })
+  const questions = createAgent(settings)
+  fastify.decorate('upstream', {
+    dispatcher: traffic.compose(tracked),
+    client: new WorkerClient({
+      dispatcher: questions,
+      apiKey: options.apiKey,
+      timeoutMs: (options.healthCheckTimeoutSecs ?? 5) * 1000,
+      healthPath: options.healthCheckEndpoint ?? '/health'
+    }),
+    authorization: options.apiKey === undefined ? undefined : `Bearer ${options.apiKey}`
+  })
+  fastify.addHook('onClose', async () => {
+    await Promise.all([traffic.destroy(), questions.destroy()])
+  })
+  done()
+}
+
+/** Fastify plugin: the dispatcher towards workers, `fastify.upstream`. */
+export const upstream: FastifyPluginCallback<UpstreamOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-upstream' })
+export default upstream

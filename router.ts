@@ -1,0 +1,109 @@
+// The router as one Fastify plugin: registers the concerns in their order and the routes over them. Adds nothing of its own.
+import { readFileSync } from 'node:fs'
+import fp from 'fastify-plugin'
+import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { DiscoverySource } from './discovery/discovery.ts'
+import { staticSource, staticSpecs } from './discovery/static.ts'
+import { resolveOptions } from './options.ts'
+import type { RouterOptions } from './options.ts'
+import accessLog from './plugins/access-log.ts'
+import discovery from './plugins/discovery.ts'
+import drain from './plugins/drain.ts'
+import errors from './plugins/errors.ts'
+import forward from './plugins/forward.ts'
+import health from './plugins/health.ts'
+import loadBalancer from './plugins/load-balancer.ts'
+import manualWorkers from './plugins/manual-workers.ts'
+import metricsListener from './plugins/metrics-listener.ts'
+import metrics from './plugins/metrics.ts'
+import openApi from './plugins/openapi.ts'
+import rawBody from './plugins/raw-body.ts'
+import requestId from './plugins/request-id.ts'
+import upstream from './plugins/upstream.ts'
+import workers from './plugins/workers.ts'
+import type { Policy } from './policies/policy.ts'
+import adminRoutes from './routes/admin.ts'
+import modelRoutes from './routes/models.ts'
+import openAiRoutes from './routes/openai.ts'
+import passthroughRoutes from './routes/passthrough.ts'
+import probeRoutes from './routes/probes.ts'
+import responseRoutes from './routes/responses.ts'
+
+export type { DiscoverySource } from './discovery/discovery.ts'
+export type { Decision, Policy, PolicyContext, Reason, Routing } from './policies/policy.ts'
+export type { Role, Worker, WorkerSpec, WorkerState } from './core/worker.ts'
+export { OptionsError, defaultOptions, resolveOptions } from './options.ts'
+export type { RouterOptions } from './options.ts'
+
+/** Options that mean something to the server only; in an application its own code decides these. */
+export type ServerOnly = 'host' | 'port' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'shutdownGraceSecs' | 'backend'
+
+/** Options of the plugin: any of the server's, by their camelCase names, and those that only make sense in code. */
+export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'workerUrls'>> {
+  /** Name of a policy, or one of your own. Default `cache_aware`. */
+  policy?: RouterOptions['policy'] | Policy
+  /** Base URLs of workers. Default none. */
+  workerUrls?: readonly string[]
+  /** Further sources of workers, beside `workerUrls`. */
+  sources?: readonly DiscoverySource[]
+  /** Serve metrics on `prometheusHost:prometheusPort`. The server does; default false. */
+  metricsListener?: boolean
+  /** Serve metrics under this path of the application. Default nowhere. */
+  metricsPath?: string
+  /** Forward every path that is not the router's own; else only the paths named in `routes/`. Default true. */
+  forwardUnknownPaths?: boolean
+  /** Called inside the router's own scope, after its plugins and before its routes: for hooks, further routes, or to watch `calls`. */
+  extend?: (router: FastifyInstance) => void | Promise<void>
+}
+
+/** Version of this package. */
+export const version: string = JSON.parse(readFileSync(new URL(import.meta.url.endsWith('.ts') ? './package.json' : '../package.json', import.meta.url), 'utf8')).version
+
+function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys: Key[]): Pick<RouterOptions, Key> {
+  return Object.fromEntries(keys.map(key => [key, options[key]])) as Pick<RouterOptions, Key>
+}
+
+const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
+  const { policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend, ...rest } = given
+  const options = resolveOptions({ ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
+  const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
+
+  // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
+  await fastify.register(requestId, pick(options, 'requestIdHeaders'))
+  await fastify.register(errors)
+  await fastify.register(rawBody, pick(options, 'maxPayloadSize'))
+  await fastify.register(drain)
+  await fastify.register(workers)
+  await fastify.register(discovery, { sources: [listed, ...sources] })
+  await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
+  await fastify.register(loadBalancer, {
+    policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
+  })
+  await fastify.register(upstream, pick(options,
+    'apiKey', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'requestTimeoutSecs', 'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
+  await fastify.register(health, pick(options,
+    'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
+    'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
+  await fastify.register(forward, pick(options, 'allowClientKvTransferParams', 'responseAffinitySize'))
+  await fastify.register(metrics)
+  if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
+  if (options.accessLog) await fastify.register(accessLog)
+  await fastify.register(openApi, { version, ...pick(options, 'swaggerUi') })
+  await extend?.(fastify)
+
+  await fastify.register(probeRoutes)
+  await fastify.register(adminRoutes, { version })
+  await fastify.register(modelRoutes)
+  await fastify.register(openAiRoutes)
+  await fastify.register(responseRoutes)
+  await fastify.register(passthroughRoutes, { unknown: forwardUnknownPaths })
+  if (metricsPath !== undefined) {
+    fastify.get(metricsPath, { schema: { hide: true } }, async (_request, reply) => {
+      return await reply.type(fastify.metricsRegistry.contentType).send(await fastify.metricsRegistry.metrics())
+    })
+  }
+}
+
+/** Fastify plugin: the whole router, in a scope of its own; may be registered several times, each under its prefix. */
+export const vllmRouter: FastifyPluginAsync<VllmRouterOptions> = fp(router, { fastify: '5.x', name: 'fastify-vllm-router', encapsulate: true })
+export default vllmRouter

@@ -1,0 +1,161 @@
+// Routes for those who run the fleet: the list of workers, its changes, loads and caches.
+import type { FastifyPluginCallback } from 'fastify'
+import { InvalidRequestError } from '../core/errors.ts'
+import { inBatches } from '../core/batches.ts'
+import type { Worker } from '../core/worker.ts'
+
+/** Options of the admin routes. */
+export interface AdminOptions {
+  /** Shown in `/get_server_info`. */
+  version: string
+}
+
+interface NewWorker {
+  url: string
+  model_id?: string
+  priority?: number
+  cost?: number
+  worker_type?: 'regular'
+  labels?: Record<string, string>
+}
+
+/** Workers asked at the same time when all are asked something. */
+const fanOut = 64
+
+const tags = ['workers']
+const byUrl = {
+  querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it' } } }
+}
+const newWorker = {
+  type: 'object',
+  required: ['url'],
+  properties: {
+    url: { type: 'string', minLength: 1 },
+    model_id: { type: 'string' },
+    priority: { type: 'number' },
+    cost: { type: 'number' },
+    worker_type: { type: 'string', enum: ['regular'] },
+    labels: { type: 'object', additionalProperties: { type: 'string' } }
+  }
+}
+
+function show (worker: Worker): object {
+  const [first] = worker.models?.keys() ?? []
+  return {
+    url: worker.id,
+    model_id: first ?? worker.spec.model ?? 'unknown',
+    worker_type: worker.role,
+    is_healthy: worker.state === 'ready',
+    load: worker.load,
+    connection_mode: 'Http',
+    priority: worker.spec.priority ?? 50,
+    cost: worker.spec.cost ?? 1,
+    alias: worker.alias,
+    state: worker.state,
+    reason: worker.reason,
+    sources: worker.sources,
+    models: [...worker.models?.keys() ?? []],
+    in_flight: worker.inFlight,
+    processed: worker.processed,
+    labels: worker.spec.labels ?? {}
+  }
+}
+
+/** Fastify plugin: fleet administration, with the paths and forms of the Rust router. */
+export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, options, done) => {
+  const registry = fastify.workers
+  const manual = fastify.manualWorkers
+  const startedAt = Date.now()
+  // in this scope bodies are the router's own to read
+  fastify.removeContentTypeParser('*')
+  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, fastify.getDefaultJsonParser('error', 'error'))
+  fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, next) => next(null, undefined))
+
+  fastify.get('/list_workers', { schema: { tags, summary: 'URLs of all workers, in the order they came' } }, (_request, reply) => {
+    reply.send({ urls: registry.list().map(worker => worker.id) })
+  })
+
+  fastify.post<{ Querystring: { url: string } }>('/add_worker', { schema: { ...byUrl, tags, summary: 'Add a worker; it takes traffic once it answers' } }, (request, reply) => {
+    manual.add(request.query.url)
+    reply.type('text/plain; charset=utf-8').send(`Successfully added worker: ${request.query.url}`)
+  })
+
+  fastify.post<{ Querystring: { url: string } }>('/remove_worker', { schema: { ...byUrl, tags, summary: 'Remove a worker; it finishes what it has' } }, (request, reply) => {
+    manual.remove(request.query.url)
+    reply.type('text/plain; charset=utf-8').send(`Successfully removed worker: ${request.query.url}`)
+  })
+
+  fastify.get('/workers', { schema: { tags, summary: 'All workers with their states' } }, (_request, reply) => {
+    const workers = registry.list()
+    const count = (role: string): number => workers.filter(worker => worker.role === role).length
+    reply.send({
+      workers: workers.map(show),
+      total: workers.length,
+      stats: { prefill_count: count('prefill'), decode_count: count('decode'), regular_count: count('regular') }
+    })
+  })
+
+  fastify.post<{ Body: NewWorker | null }>('/workers', { schema: { tags, summary: 'Add a worker', body: newWorker } }, (request, reply) => {
+    if (request.body === null) throw new InvalidRequestError('The body must be a JSON object with a `url`')
+    const { url, model_id: model, priority, cost, labels } = request.body
+    manual.add(url, {
+      ...(model === undefined ? {} : { model }),
+      ...(priority === undefined ? {} : { priority }),
+      ...(cost === undefined ? {} : { cost }),
+      ...(labels === undefined ? {} : { labels })
+    })
+    reply.send({ success: true, message: `Worker ${url} added; it takes traffic once it answers` })
+  })
+
+  // a wildcard: a worker's URL, encoded or not, is longer than a path parameter may be
+  fastify.get<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'One worker, by its encoded URL' } }, (request, reply) => {
+    const [worker] = manual.find(request.params['*'])
+    if (worker !== undefined) reply.send(show(worker))
+  })
+
+  fastify.delete<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has' } }, (request, reply) => {
+    manual.remove(request.params['*'])
+    reply.send({ success: true, message: `Worker ${request.params['*']} removed` })
+  })
+
+  fastify.get('/get_loads', { schema: { tags, summary: 'Requests running and waiting on each worker, as it says itself; -1 where it does not' } }, async () => {
+    const loads = await inBatches(registry.urls(), fanOut, async url => {
+      const told = await fastify.upstream.client.loads(url).catch(() => undefined)
+      return registry.at(url).map(worker => ({ worker: worker.id, load: loadOf(worker, told) }))
+    })
+    return { workers: loads.flat() }
+  })
+
+  fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches' } }, async (_request, reply) => {
+    fastify.balancer.policy.flush?.()
+    const workers = await inBatches(registry.urls(), fanOut, async url => {
+      const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)
+      return { worker: url, flushed }
+    })
+    const all = workers.every(worker => worker.flushed)
+    return await reply.code(all ? 200 : 502).send({ status: all ? 'ok' : 'partial', workers })
+  })
+
+  fastify.get('/get_server_info', { schema: { tags, summary: 'About this router' } }, (_request, reply) => {
+    reply.send({
+      name: 'fastify-vllm-router',
+      version: options.version,
+      policy: fastify.balancer.policy.name,
+      uptime_seconds: Math.round((Date.now() - startedAt) / 1000),
+      workers: { total: registry.size, ready: registry.candidates('regular').workers.length }
+    })
+  })
+
+  fastify.get('/get_model_info', { schema: { tags, summary: 'The models served' } }, (_request, reply) => {
+    const models = [...registry.models().keys()]
+    reply.send({ model_path: models[0] ?? null, is_generation: true, models })
+  })
+  done()
+}
+
+function loadOf (worker: Worker, told: ReadonlyMap<string, number> | undefined): number {
+  if (told === undefined) return -1
+  if (worker.rankHeader !== undefined) return told.get(worker.rankHeader) ?? -1
+  return [...told.values()].reduce((sum, load) => sum + load, 0)
+}
+export default adminRoutes

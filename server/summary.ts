@@ -1,0 +1,40 @@
+// What a person sees first: where the router listens, what it does, and which workers it has.
+import type { FastifyInstance } from 'fastify'
+
+/** Workers listed one by one; more are counted only. */
+const listed = 16
+
+/** Resolves when every worker has been checked once, or after `deadlineMs`. */
+export async function settled (router: FastifyInstance, deadlineMs: number): Promise<void> {
+  const end = performance.now() + deadlineMs
+  while (router.workers.list().some(worker => worker.state === 'starting') && performance.now() < end) {
+    await new Promise(resolve => setTimeout(resolve, 20))
+  }
+}
+
+/** The summary, ending in a line break. */
+export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
+  const workers = router.workers.list()
+  const lines = [
+    '',
+    `  vllm-router listens on ${address}`,
+    `  policy     ${router.balancer.policy.name}`,
+    `  metrics    ${router.metricsAddress}/metrics`,
+    `  workers    ${workers.length === 0 ? 'none yet: add some with --worker-urls, or POST /workers while it runs' : workers.length}`,
+    ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
+    ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])
+  ]
+  if (simulated) {
+    const [model = 'simulated'] = router.workers.models().keys()
+    lines.push(
+      '',
+      '  These workers are simulated: they run inside this process and answer with made-up words.',
+      '  Give --worker-urls http://HOST:PORT ... to serve real ones. Try it:',
+      '',
+      `  curl -N ${address}/v1/chat/completions -H 'Content-Type: application/json' -d '${JSON.stringify({
+        model, stream: true, max_tokens: 32, messages: [{ role: 'user', content: 'Hello!' }]
+      })}'`
+    )
+  }
+  return lines.join('\n') + '\n\n'
+}

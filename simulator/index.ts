@@ -1,0 +1,10 @@
+// The simulator's public face: the engine for replays in virtual time, the worker for tests over sockets.
+export { Engine, engineDefaults, type EngineOptions, type EngineStats } from './engine.ts'
+export type { BlockPrompt, EngineHandle, EngineRequest, FinishReason } from './sequence.ts'
+export { VirtualClock } from './virtual-clock.ts'
+export { blockHashes, detokenize, tokenize } from './tokens.ts'
+export { renderChat } from './chat-template.ts'
+export { simulatedWorker, type SeenRequest, type Simulator } from './plugin.ts'
+export type { SimulatorOptions } from './serving.ts'
+export { Failures, type Failure, type FailureMode } from './failures.ts'
+export { startSimulator, type StartedSimulator, type StartOptions } from './start.ts'
