@@ -1,5 +1,6 @@
 // Writes a worker's answer to the client as it comes: head, bytes, end; with backpressure, and never as if it were complete when it is not.
 import type { ServerResponse } from 'node:http'
+import { TLSSocket } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { headerIn, headersForClient, textHeaders } from './headers.ts'
 
@@ -63,8 +64,10 @@ export class Relay implements Dispatcher.DispatchHandler {
   private cut (): void {
     const framed = this.reply.chunkedEncoding || this.lengthKnown
     // without framing (HTTP/1.0) the end of the connection is the end of the answer: only a reset says otherwise
-    if (framed || this.reply.socket === null) this.reply.destroy()
-    else this.reply.socket.resetAndDestroy()
+    const { socket } = this.reply
+    // only a plain TCP socket can be reset; TLS marks a proper end by an alert of its own, which `destroy` does not send
+    if (framed || socket === null || socket instanceof TLSSocket) this.reply.destroy()
+    else socket.resetAndDestroy()
   }
 }
 

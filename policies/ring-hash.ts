@@ -150,8 +150,8 @@ export function ringHashInto (key: string | Uint8Array, out: Uint32Array, at: nu
 const result = new Uint32Array(2)
 
 /**
- * The ring hash of a key: MurmurHash64A of its furc value, the same number as the reference router computes (facts in
- * `docs/policies.md`). Text counts as its UTF-8 bytes.
+ * The ring hash of a key: MurmurHash64A of its furc value, the same number as the reference router computes. Text counts
+ * as its UTF-8 bytes.
  */
 export function ringHash (key: string | Uint8Array): Hash64 {
   ringHashInto(key, result, 0)

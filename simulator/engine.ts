@@ -1,55 +1,9 @@
 // A vLLM engine without a model: continuous batching, chunked prefill, prefix cache and preemption, on any clock.
 import type { Clock } from '../core/clock.ts'
 import { BlockCache, type Block } from './block-cache.ts'
+import { engineOptions, type EngineOptions, type EngineStats } from './engine-options.ts'
 import { Sequence, type EngineHandle, type EngineRequest, type FinishReason } from './sequence.ts'
 import { blockHashes } from './tokens.ts'
-
-/** How large and how fast an engine is. */
-export interface EngineOptions {
-  /** Tokens in a block of the KV cache; default 16. */
-  readonly blockSize?: number
-  /** Blocks in the KV cache; default 8192. */
-  readonly kvBlocks?: number
-  /** Requests running at once; default 256. */
-  readonly maxNumSeqs?: number
-  /** Tokens computed in one step, prompts and decodes together; default 2048. */
-  readonly maxNumBatchedTokens?: number
-  /** Tokens computed in a second when compute is the limit; default 20,000. May be `Infinity`. */
-  readonly prefillRate?: number
-  /** Milliseconds the shortest step takes: the time between two tokens of a request that runs alone; default 10. */
-  readonly interTokenLatencyMs?: number
-  /** Milliseconds that each further request in the step adds; default 0.1. */
-  readonly interTokenSlopeMs?: number
-}
-
-/** What an engine has done and is doing; counters never go back. */
-export interface EngineStats {
-  readonly running: number
-  readonly waiting: number
-  /** Part of the KV blocks that requests run on, 0 to 1. */
-  readonly kvUsage: number
-  /** Prompt tokens of requests whose prefill is done, cached ones included. */
-  readonly promptTokens: number
-  readonly generationTokens: number
-  /** Prompt tokens looked up in the prefix cache, and found there. */
-  readonly prefixQueries: number
-  readonly prefixHits: number
-  readonly finished: { readonly stop: number, readonly length: number }
-  readonly aborted: number
-  readonly preemptions: number
-  readonly steps: number
-}
-
-/** Every option, with its default where not given. */
-export const engineDefaults: Required<EngineOptions> = {
-  blockSize: 16,
-  kvBlocks: 8192,
-  maxNumSeqs: 256,
-  maxNumBatchedTokens: 2048,
-  prefillRate: 20_000,
-  interTokenLatencyMs: 10,
-  interTokenSlopeMs: 0.1
-}
 
 /**
  * Works in steps as vLLM does: a step takes one token of every decoding request and as much of the prompts as the token
@@ -79,14 +33,7 @@ export class Engine {
   private steps = 0
 
   constructor (options: EngineOptions, clock: Clock) {
-    this.options = { ...engineDefaults, ...options }
-    for (const name of ['blockSize', 'kvBlocks', 'maxNumSeqs', 'maxNumBatchedTokens'] as const) {
-      if (!Number.isSafeInteger(this.options[name]) || this.options[name] < 1) throw new RangeError(`${name} must be a whole number of 1 or more`)
-    }
-    for (const name of ['interTokenLatencyMs', 'interTokenSlopeMs'] as const) {
-      if (!(this.options[name] >= 0 && this.options[name] < Infinity)) throw new RangeError(`${name} must be 0 or more`)
-    }
-    if (!(this.options.prefillRate > 0)) throw new RangeError('prefillRate must be greater than 0')
+    this.options = engineOptions(options)
     this.clock = clock
     this.cache = new BlockCache(this.options.kvBlocks)
   }
@@ -168,7 +115,6 @@ export class Engine {
       if (victim === undefined) return false
       this.preemptions++
       this.free(victim)
-      victim.computed = 0
       victim.state = 'waiting'
       this.waiting.unshift(victim)
       if (victim === sequence) return false

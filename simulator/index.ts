@@ -1,5 +1,6 @@
 // The simulator's public face: the engine for replays in virtual time, the worker for tests over sockets.
-export { Engine, engineDefaults, type EngineOptions, type EngineStats } from './engine.ts'
+export { Engine } from './engine.ts'
+export { engineDefaults, type EngineOptions, type EngineStats } from './engine-options.ts'
 export type { BlockPrompt, EngineHandle, EngineRequest, FinishReason } from './sequence.ts'
 export { VirtualClock } from './virtual-clock.ts'
 export { blockHashes, detokenize, tokenize } from './tokens.ts'

@@ -1,5 +1,6 @@
 // The metrics page of a simulated worker: vLLM's names and labels, one series an engine.
-import type { Engine, EngineStats } from './engine.ts'
+import type { Engine } from './engine.ts'
+import type { EngineStats } from './engine-options.ts'
 import type { Histogram } from './histogram.ts'
 import type { Serving } from './serving.ts'
 

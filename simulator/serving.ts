@@ -1,7 +1,8 @@
 // What a simulated worker serves with: its models, its engines, and the answer it will give to a prompt.
 import type { FastifyRequest } from 'fastify'
 import { systemClock, type Clock } from '../core/clock.ts'
-import { Engine, type EngineOptions } from './engine.ts'
+import { Engine } from './engine.ts'
+import type { EngineOptions } from './engine-options.ts'
 import { badRequest, unknownModel } from './errors.ts'
 import { Histogram, firstTokenBuckets, interTokenBuckets } from './histogram.ts'
 import { optionalInteger } from './json.ts'

@@ -1,4 +1,6 @@
 // Rendezvous takes the candidate whose hash with the key is highest, whatever the order of the list and though it remembers answers.
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import t from 'tap'
 import { Candidates } from '../../core/candidates.ts'
 import { rendezvousHash } from '../../policies/index.ts'
@@ -28,6 +30,24 @@ t.test('more keys than are remembered', async t => {
   first.forEach((worker, i) => {
     if (policy.pick(candidates, routing({ session: `session:${i}` })).worker !== worker) t.fail(`key ${i} moved`)
   })
+})
+
+t.test('memory for remembered keys is bounded', async t => {
+  setFlagsFromString('--expose-gc')
+  const gc = runInNewContext('gc') as () => void
+  const candidates = new Candidates(fleet(2))
+  const policy = rendezvousHash(context())
+  const grown = (from: number, to: number): number => {
+    gc()
+    const before = process.memoryUsage().heapUsed
+    for (let i = from; i < to; i++) policy.pick(candidates, routing({ session: `session:${i}:`.padEnd(240, 'x') }))
+    gc()
+    return (process.memoryUsage().heapUsed - before) / 1e6
+  }
+  const first = grown(0, 10_000)
+  t.ok(first > 2, `${first.toFixed(1)} MB for 10,000 keys`)
+  const more = grown(10_000, 60_000)
+  t.ok(more < first, `${more.toFixed(1)} MB for 50,000 more`)
 })
 
 t.test('very long keys still tell sessions apart', async t => {

@@ -39,6 +39,10 @@ t.test('text completions stream no role, and n answers have their indexes', asyn
   t.equal(all.length, 5)
   t.match(all[0], { object: 'text_completion', choices: [{ text: /^ [a-z]{3}$/ }] })
   t.same(all.slice(0, 4).map(chunk => at(chunk, 'choices.0.index')).sort(), [0, 0, 1, 1])
+  const whole: unknown = await (await post(`${url}/v1/completions`, { prompt: ['Once', 'Twice'], max_tokens: 2, n: 2 })).json()
+  const texts = (at(whole, 'choices') as unknown[]).map(choice => at(choice, 'text'))
+  t.equal(new Set(texts).size, 4, 'four different answers')
+  t.match(at(whole, 'usage'), { prompt_tokens: 1 + 2, completion_tokens: 8, total_tokens: 11 }, 'a prompt counts once')
 })
 
 t.test('a seeded natural end has reason stop', async t => {

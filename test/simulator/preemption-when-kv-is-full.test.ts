@@ -25,6 +25,32 @@ t.test('two requests that fit together only at first', async t => {
   t.equal(engine.stats().kvUsage, 0)
 })
 
+t.test('the preempted request is the next to run, before those that never ran', async t => {
+  const clock = new VirtualClock()
+  const engine = new Engine({ blockSize: 4, kvBlocks: 10, maxNumSeqs: 2, maxNumBatchedTokens: 8 }, clock)
+  const ends: string[] = []
+  for (const [at, name] of ['old', 'young', 'late'].entries()) {
+    engine.submit({ prompt: Array.from({ length: 16 }, (_, index) => at * 100 + index), maxTokens: 16, onFinished: () => ends.push(name) })
+  }
+  clock.run()
+  t.same(ends, ['old', 'young', 'late'])
+  t.equal(engine.stats().preemptions, 2)
+})
+
+t.test('a request waits when its cached blocks and its new ones are not free together', async t => {
+  const clock = new VirtualClock()
+  const engine = new Engine({ blockSize: 4, kvBlocks: 4 }, clock)
+  engine.submit({ prompt: { blocks: [1, 2], tokens: 8 }, maxTokens: 0 })
+  clock.run()
+  engine.submit({ prompt: { blocks: [], tokens: 5 }, maxTokens: 3 })
+  const again = engine.submit({ prompt: { blocks: [1, 2], tokens: 9 }, maxTokens: 1 })
+  clock.run(clock.now() + 25)
+  t.equal(engine.stats().running, 1)
+  t.equal(engine.stats().waiting, 1)
+  clock.run()
+  t.equal(again.cachedTokens, 8, 'they were kept for it')
+})
+
 t.test('a request alone is never preempted, and ends where the cache does', async t => {
   const clock = new VirtualClock()
   const engine = new Engine({ blockSize: 4, kvBlocks: 10 }, clock)

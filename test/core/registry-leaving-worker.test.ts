@@ -1,0 +1,78 @@
+// A worker that is leaving gets nothing new, finishes what it has, and may come back while it does.
+import t from 'tap'
+import { Lease } from '../../core/lease.ts'
+import { WorkerRegistry } from '../../core/registry.ts'
+import type { Worker } from '../../core/worker.ts'
+
+const url = 'http://w1'
+
+function busy (): { registry: WorkerRegistry, worker: Worker, lease: Lease, removed: Worker[] } {
+  const registry = new WorkerRegistry()
+  const removed: Worker[] = []
+  registry.on('removed', worker => { removed.push(worker) })
+  registry.apply('source', [{ url }])
+  const worker = registry.get(url)
+  if (worker === undefined) throw new Error('no worker')
+  registry.setState(worker, 'ready', 'answers')
+  return { registry, worker, lease: new Lease(registry, worker), removed }
+}
+
+t.test('it is no candidate, and is gone with its last request', async t => {
+  const { registry, worker, lease, removed } = busy()
+  const second = new Lease(registry, worker)
+  t.same(registry.apply('source', []), { added: 0, removed: 1 })
+  t.equal(worker.state, 'draining')
+  t.same(registry.candidates('regular').workers, [])
+  t.same(registry.apply('source', []), { added: 0, removed: 0 }, 'it leaves once')
+  t.equal(lease.end(), true)
+  t.equal(lease.end(), false)
+  t.equal(worker.inFlight, 1, 'a lease is given back once')
+  t.same(removed, [])
+  second.end()
+  t.same(removed, [worker])
+  t.equal(worker.state, 'gone')
+  t.equal(registry.size, 0)
+})
+
+t.test('no health check makes it a candidate', async t => {
+  const { registry, worker } = busy()
+  registry.apply('source', [])
+  registry.setState(worker, 'ready', 'answers')
+  t.equal(worker.state, 'draining')
+  t.same(registry.candidates('regular').workers, [])
+})
+
+t.test('stated again, it is the same worker, which has to answer first', async t => {
+  const { registry, worker, lease, removed } = busy()
+  registry.apply('source', [])
+  registry.apply('source', [{ url }])
+  t.equal(registry.get(url), worker)
+  t.equal(worker.state, 'starting')
+  lease.end()
+  t.same(removed, [])
+  registry.setState(worker, 'ready', 'answers')
+  t.same(registry.candidates('regular').workers, [worker])
+})
+
+t.test('another source may bring it back', async t => {
+  const { registry, worker, lease } = busy()
+  registry.apply('source', [])
+  registry.apply('other', [{ url }])
+  lease.end()
+  t.equal(registry.get(url), worker)
+  t.same(worker.sources, ['other'])
+})
+
+t.test('a new role makes a new worker; requests on the old one end without harm', async t => {
+  const { registry, worker, lease, removed } = busy()
+  registry.apply('source', [{ url, role: 'decode' }])
+  const changed = registry.get(url)
+  t.equal(changed?.role, 'decode')
+  t.equal(changed?.inFlight, 0)
+  t.same(removed, [worker])
+  t.equal(worker.state, 'gone')
+  lease.end()
+  t.same(removed, [worker])
+  t.equal(registry.get(url), changed)
+  t.same(registry.candidates('regular').workers, [])
+})
