@@ -37,7 +37,7 @@ class TrackedHandler implements Dispatcher.DispatchHandler {
   onResponseStart (...[controller, status, headers, message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
     // 103 Early Hints and the like come before the answer and are not it
     if (status < 200) return
-    this.exchange.head(status, textHeaders(controller.rawHeaders))
+    this.exchange.head(status, textHeaders(controller.rawHeaders), message)
     this.inner.onResponseStart?.(controller, status, headers, message)
   }
 

@@ -21,5 +21,7 @@ export const UnknownWorkerError = createError('WORKER_NOT_FOUND', 'No worker has
 export const DuplicateWorkerError = createError('WORKER_EXISTS', 'Worker %s is already known', 400)
 /** The worker to remove is stated by a source that would bring it back. */
 export const ForeignWorkerError = createError('WORKER_NOT_REMOVABLE', 'Worker %s is stated by %s and would come back: remove it there', 409)
+/** The router answers the path itself, but not with this method. */
+export const MethodNotAllowedError = createError('METHOD_NOT_ALLOWED', '%s is not a method of %s', 405)
 /** Nothing has the path asked for. */
 export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)

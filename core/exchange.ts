@@ -26,6 +26,8 @@ export class Exchange {
   readonly startedAt: number
   /** Status of the answer; 0 until it came. */
   status = 0
+  /** The words beside the status. */
+  statusMessage = ''
   /** The answer's headers, flat. */
   headers: readonly string[] = []
   /** When the first byte of the body came, on the clock's scale. */
@@ -51,9 +53,10 @@ export class Exchange {
     if (this.end !== undefined) controller.abort(clientGone)
   }
 
-  head (status: number, headers: readonly string[]): void {
+  head (status: number, headers: readonly string[], message = ''): void {
     if (this.end !== undefined) return
     this.status = status
+    this.statusMessage = message
     this.headers = headers
     this.observer.head?.(this)
   }
@@ -83,8 +86,12 @@ export class Exchange {
   /** The client left: the worker's connection is closed at once, in whatever phase the call is. */
   abandon (): void {
     if (this.end !== undefined) return
-    this.settle('client_gone')
-    this.controller?.abort(clientGone)
+    try {
+      this.settle('client_gone')
+    } finally {
+      // whatever an observer does, the engine must stop
+      this.controller?.abort(clientGone)
+    }
   }
 
   private settle (end: End): void {

@@ -15,6 +15,8 @@ function codesOf (error: unknown): string[] {
   let current = error
   for (let depth = 0; depth < 4 && current instanceof Error; depth++) {
     if ('code' in current && typeof current.code === 'string') codes.push(current.code)
+    // undici's parser means to give a code, HPE_…, and gives none
+    else if (current.name === 'HTTPParserError') codes.push('HPE_UNKNOWN')
     // a name that resolves to several addresses fails with one error for each
     if (current instanceof AggregateError) current = current.errors[0]
     else current = current.cause
@@ -22,9 +24,15 @@ function codesOf (error: unknown): string[] {
   return codes
 }
 
+/** The system itself gave up on a handshake: no connection came about, so the worker was not slow to answer. */
+function gaveUpConnecting (error: unknown): boolean {
+  return error instanceof Error && (('syscall' in error && error.syscall === 'connect') || gaveUpConnecting(error.cause))
+}
+
 /** The kind of an error that undici or a socket gave. */
 export function failureKind (error: unknown): FailureKind {
   const codes = codesOf(error)
+  if (gaveUpConnecting(error)) return 'refused'
   if (codes.some(code => refused.has(code))) return 'refused'
   if (codes.some(code => timeouts.has(code))) return 'timeout'
   if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG')) return 'protocol'

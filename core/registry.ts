@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import { Candidates } from './candidates.ts'
 import { Worker } from './worker.ts'
+import { parseWorkerUrl } from './worker-url.ts'
 import type { ModelCard, Role, WorkerSpec, WorkerState } from './worker.ts'
 
 /** What the registry tells its listeners; every change of a worker's state passes through `changed`. */
@@ -12,7 +13,7 @@ export interface RegistryEvents {
   models: [worker: Worker]
   /** A refused or broken connection on live traffic makes the worker suspect: somebody should look at once. */
   suspect: [worker: Worker]
-  /** The worker is gone and holds no request any more. */
+  /** The worker is gone; it holds no request any more, unless its source gave it another role. */
   removed: [worker: Worker]
 }
 
@@ -50,10 +51,15 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     return this.byId.size
   }
 
-  /** States the whole list of one source; returns how many workers this added and set leaving. */
+  /**
+   * States the whole list of one source; returns how many workers this added and set leaving.
+   * @throws Error for a URL that is not usable; nothing has changed then
+   */
   apply (source: string, specs: readonly WorkerSpec[]): { added: number, removed: number } {
     const wanted = new Map<string, { spec: WorkerSpec, rank: number | undefined }>()
-    for (const spec of specs) {
+    for (const stated of specs) {
+      const { url } = parseWorkerUrl(stated.url)
+      const spec = url === stated.url ? stated : { ...stated, url }
       for (const [id, rank] of idsOf(spec)) wanted.set(id, { spec, rank })
     }
     const before = this.stated.get(source)

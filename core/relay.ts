@@ -38,7 +38,7 @@ export class Relay implements Dispatcher.DispatchHandler {
     headers.push(...this.owner.takeOver())
     this.reply.writeHead(status, message, headers)
     // the head of a stream goes out at once: the client may wait for it long before the first token
-    if (this.events) this.reply.flushHeaders()
+    if (this.events) sendHead(this.reply)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -57,18 +57,25 @@ export class Relay implements Dispatcher.DispatchHandler {
     if (!this.reply.headersSent) this.owner.failed(error)
     // an answer whose length was announced has no room for one more event
     else if (this.events && !this.lengthKnown) this.reply.end(this.owner.lastWords(error))
-    else this.cut()
+    else cutOff(this.reply, this.lengthKnown)
   }
+}
 
-  /** Ends the connection in a way that no client takes for the end of the answer. */
-  private cut (): void {
-    const framed = this.reply.chunkedEncoding || this.lengthKnown
-    // without framing (HTTP/1.0) the end of the connection is the end of the answer: only a reset says otherwise
-    const { socket } = this.reply
-    // only a plain TCP socket can be reset; TLS marks a proper end by an alert of its own, which `destroy` does not send
-    if (framed || socket === null || socket instanceof TLSSocket) this.reply.destroy()
-    else socket.resetAndDestroy()
-  }
+const noBytes = Buffer.alloc(0)
+
+/** Sends a written head before the first byte of its body. (`flushHeaders` would send its Latin-1 values as UTF-8.) */
+export function sendHead (reply: ServerResponse): void {
+  reply.write(noBytes)
+}
+
+/** Ends the connection in a way that no client takes for the end of the answer. */
+export function cutOff (reply: ServerResponse, lengthKnown: boolean): void {
+  const framed = reply.chunkedEncoding || lengthKnown
+  // without framing (HTTP/1.0) the end of the connection is the end of the answer: only a reset says otherwise
+  const { socket } = reply
+  // only a plain TCP socket can be reset; TLS marks a proper end by an alert of its own, which `destroy` does not send
+  if (framed || socket === null || socket instanceof TLSSocket) reply.destroy()
+  else socket.resetAndDestroy()
 }
 
 /** True when flat headers announce server-sent events in clear, so that bytes may be added at the end. */

@@ -8,6 +8,16 @@ export interface WorkerUrl {
   readonly rank: number | undefined
 }
 
+/** True for what `parseWorkerUrl` can take apart. */
+export function isWorkerUrl (text: string): boolean {
+  try {
+    parseWorkerUrl(text)
+    return true
+  } catch {
+    return false
+  }
+}
+
 /**
  * Takes a worker's URL apart.
  * @throws Error whose message says what is wrong without repeating the URL, which may hold a credential

@@ -24,7 +24,7 @@ export interface WorkerSpec {
   readonly ranks?: number
   /** One fixed rank behind the URL (`url@rank`); excludes `ranks`. */
   readonly rank?: number
-  /** Model said by the source; the worker's own `/v1/models` is asked all the same. */
+  /** Model said by the source; holds until the worker's own `/v1/models` tells. */
   readonly model?: string
   /** Free annotations, shown in `/workers`, without meaning to the router. */
   readonly labels?: Readonly<Record<string, string>>
@@ -73,6 +73,7 @@ export class Worker {
     this.role = spec.role ?? 'regular'
     this.rank = rank
     this.rankHeader = rank === undefined ? undefined : String(rank)
+    if (spec.model !== undefined) this.models = new Map([[spec.model, { id: spec.model, object: 'model' }]])
     this.id = rank === undefined ? spec.url : `${spec.url}@${rank}`
     this.alias = 'w-' + createHash('sha256').update(this.id).digest('hex').slice(0, 8)
   }

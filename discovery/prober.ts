@@ -135,11 +135,14 @@ export class Prober {
     const suspect = record.suspect
     record.suspect = false
     record.modelsAt = clock.now()
-    // both at once: a worker that becomes ready should be known with its models from its first request on
-    const [health] = await Promise.allSettled([client.health(url), this.learnModels(url, record)])
+    const models = this.learnModels(url, record)
+    let failure: { error: unknown } | undefined
+    await client.health(url).catch((error: unknown) => { failure = { error } })
+    // a worker that becomes ready should be known with its models from its first request on; any other verdict is told at once
+    if (failure === undefined && this.state(url) === 'starting') await models
     // the server left meanwhile: what was learned says nothing about one that came to its place
     if (this.records.get(url) !== record) return this.options.intervalMs
-    return health.status === 'fulfilled' ? this.succeeded(url, record) : this.failed(url, record, health.reason, suspect)
+    return failure === undefined ? this.succeeded(url, record) : this.failed(url, record, failure.error, suspect)
   }
 
   private async learnModels (url: string, record: Record): Promise<void> {

@@ -2,7 +2,7 @@
 import type { Socket } from 'node:net'
 import t from 'tap'
 import { clientError, failureKind, isUnreachable } from '../../core/failure.ts'
-import { ask, get, rawWorker, router } from './wire.ts'
+import { ask, deadPort, get, rawWorker, router } from './wire.ts'
 
 for (const [what, answer, kind, status] of [
   ['ends the connection', (socket: Socket) => { socket.destroy() }, 'reset', 502],
@@ -25,7 +25,7 @@ for (const [what, answer, kind, status] of [
 }
 
 t.test('a worker that is not there', async t => {
-  const { port, calls } = await router(t, 1)
+  const { port, calls } = await router(t, await deadPort())
   await ask(t, port, get)
   const error = calls[0]?.failure
   t.equal(failureKind(error), 'refused')

@@ -41,12 +41,11 @@ for (const [phase, answer] of [
 t.test('before a connection came about', async t => {
   let asked = 0
   const worker = await rawWorker(t, () => { asked++ })
-  const { port, calls } = await router(t, worker.port)
+  const { port, calls } = await router(t, worker.port, {}, call => call.exchange.abandon())
   const client = dial(t, port, get)
   client.resume()
-  await until('the call began', () => calls.length === 1)
-  calls[0]?.exchange.abandon()
   await until('the worker\'s connection ends', () => calls[0]?.failure !== undefined)
+  await until('the connection came about, and ended', () => worker.sockets[0]?.closed === true)
   t.equal(asked, 0, 'the worker never saw the request')
   t.same([calls[0]?.exchange.end, calls[0]?.settled], ['client_gone', 1])
 })

@@ -19,6 +19,15 @@ async function listening (server: Server): Promise<number> {
   return (server.address() as AddressInfo).port
 }
 
+/** A port where nobody listens any more. */
+export async function deadPort (): Promise<number> {
+  const server = createListener()
+  const port = await listening(server)
+  server.close()
+  await once(server, 'close')
+  return port
+}
+
 /** A worker that answers each request (head and body, as Latin-1) with whatever `answer` writes. */
 export async function rawWorker (t: Test, answer: (socket: Socket, request: string) => void): Promise<{ port: number, sockets: Socket[] }> {
   const sockets: Socket[] = []
@@ -52,8 +61,8 @@ export interface Passed {
   settled: number
 }
 
-/** A router before one worker. */
-export async function router (t: Test, workerPort: number, options: DispatcherOptions = {}): Promise<{ port: number, calls: Passed[] }> {
+/** A router before one worker; `began` is told of each call once it is on its way. */
+export async function router (t: Test, workerPort: number, options: DispatcherOptions = {}, began?: (call: Passed) => void): Promise<{ port: number, calls: Passed[] }> {
   const agent = createAgent(options)
   const dispatcher = agent.compose(tracked)
   const calls: Passed[] = []
@@ -82,6 +91,7 @@ export async function router (t: Test, workerPort: number, options: DispatcherOp
         body: pieces.length === 0 ? null : Buffer.concat(pieces),
         [kExchange]: call.exchange
       } as Parameters<typeof dispatcher.dispatch>[0], relay)
+      began?.(call)
     })
   })
   t.teardown(async () => {
@@ -116,7 +126,7 @@ export async function ask (t: Test, port: number, text: string): Promise<Receive
   let reset = false
   socket.on('data', piece => pieces.push(piece))
   socket.on('error', error => { reset = 'code' in error && error.code === 'ECONNRESET' })
-  await once(socket, 'close')
+  await new Promise(resolve => socket.once('close', resolve))
   const all = Buffer.concat(pieces).toString('latin1')
   const end = all.indexOf('\r\n\r\n')
   return { text: all, head: all.slice(0, end).split('\r\n'), body: all.slice(end + 4), reset }

@@ -1,0 +1,51 @@
+// It takes so many failures in a row to lose a worker and so many answers in a row to have it back, and the checks that decide come soon.
+import t from 'tap'
+import { probed, url } from './setup.ts'
+
+t.test('failures in a row', async t => {
+  const { clock, client, prober, state, changes } = probed(t)
+  prober.start()
+  await clock.advance(59_000)
+  client.moods.set(url, 'ill')
+  await clock.advance(2500)
+  t.equal(state(), 'ready', 'two failures')
+  client.moods.set(url, 'fine')
+  await clock.advance(1000)
+  client.moods.set(url, 'ill')
+  await clock.advance(61_000)
+  t.equal(state(), 'ready', 'an answer in between starts the count anew')
+  await clock.advance(1000)
+  t.equal(state(), 'unhealthy')
+  t.same(changes, ['starting>ready', 'ready>unhealthy'])
+})
+
+t.test('answers in a row', async t => {
+  const { clock, client, prober, state } = probed(t, { successThreshold: 3, failureThreshold: 1 })
+  prober.start()
+  await clock.advance(0)
+  client.moods.set(url, 'ill')
+  await clock.advance(60_000)
+  t.equal(state(), 'unhealthy')
+  client.moods.set(url, 'fine')
+  await clock.advance(6500)
+  t.equal(state(), 'unhealthy', 'two answers')
+  await clock.advance(1000)
+  t.equal(state(), 'ready')
+})
+
+t.test('a rank that starts does not take the ready ones of its server along', async t => {
+  const { clock, client, prober, registry } = probed(t, {}, [])
+  registry.apply('one', [{ url, rank: 0 }])
+  registry.apply('two', [{ url, rank: 1 }])
+  prober.start()
+  await clock.advance(0)
+  const [first, second] = registry.list()
+  first?.acquire()
+  registry.apply('one', [])
+  client.moods.set(url, 'ill')
+  registry.apply('one', [{ url, rank: 0 }])
+  await clock.advance(0)
+  t.same([first?.state, second?.state], ['starting', 'ready'])
+  await clock.advance(2000)
+  t.same([first?.state, second?.state], ['unhealthy', 'unhealthy'], 'three failures are everybody\'s')
+})
