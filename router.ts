@@ -1,10 +1,10 @@
 // The router as one Fastify plugin: registers the concerns in their order and the routes over them. Adds nothing of its own.
 import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
+import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import type { DiscoverySource } from './discovery/discovery.ts'
 import { staticSource, staticSpecs } from './discovery/static.ts'
-import { resolveOptions } from './options.ts'
+import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
 import accessLog from './plugins/access-log.ts'
 import discovery from './plugins/discovery.ts'
@@ -25,6 +25,7 @@ import type { Policy } from './policies/policy.ts'
 import adminRoutes from './routes/admin.ts'
 import modelRoutes from './routes/models.ts'
 import openAiRoutes from './routes/openai.ts'
+import { closeOwnPaths } from './routes/own-methods.ts'
 import passthroughRoutes from './routes/passthrough.ts'
 import probeRoutes from './routes/probes.ts'
 import responseRoutes from './routes/responses.ts'
@@ -50,7 +51,7 @@ export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnl
   metricsListener?: boolean
   /** Serve metrics under this path of the application. Default nowhere. */
   metricsPath?: string
-  /** Forward every path that is not the router's own; else only the paths named in `routes/`. Default true. */
+  /** Forward every path that is not the router's own; else only those named in `routes/`: others are a 404, under a prefix the router's, else the application's own. Default true. */
   forwardUnknownPaths?: boolean
   /** Called inside the router's own scope, after its plugins and before its routes: for hooks, further routes, or to watch `calls`. */
   extend?: (router: FastifyInstance) => void | Promise<void>
@@ -64,8 +65,15 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
 }
 
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
-  const { policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend, ...rest } = given
+  const {
+    policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
+    // Fastify's own options of `register`, which it hands on
+    prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers,
+    ...rest
+  }: VllmRouterOptions & RegisterOptions = given
   const options = resolveOptions({ ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
+  if (typeof policy === 'object' && typeof policy.pick !== 'function') throw new OptionsError('policy takes a name or an object with a method pick')
+  if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
@@ -91,8 +99,10 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(openApi, { version, ...pick(options, 'swaggerUi') })
   await extend?.(fastify)
 
+  const closePaths = closeOwnPaths(fastify)
   await fastify.register(probeRoutes)
   await fastify.register(adminRoutes, { version })
+  closePaths()
   await fastify.register(modelRoutes)
   await fastify.register(openAiRoutes)
   await fastify.register(responseRoutes)

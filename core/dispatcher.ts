@@ -4,10 +4,7 @@ import type { Dispatcher } from 'undici'
 import type { Exchange } from './exchange.ts'
 import { textHeaders } from './headers.ts'
 
-/**
- * Under this key a call's exchange travels to the dispatcher: on the dispatch options, or on the headers object for callers
- * (`@fastify/reply-from`) that let nothing else through. Undici ignores keys that are symbols.
- */
+/** Under this key a call's exchange travels on the dispatch options. Undici ignores keys that are symbols. */
 export const kExchange: unique symbol = Symbol('vllm-router.exchange')
 
 /** Connection settings; times in milliseconds. */
@@ -57,17 +54,9 @@ class TrackedHandler implements Dispatcher.DispatchHandler {
   }
 }
 
-function exchangeOf (options: object): Exchange | undefined {
-  if (kExchange in options) return options[kExchange] as Exchange
-  if ('headers' in options && typeof options.headers === 'object' && options.headers !== null && kExchange in options.headers) {
-    return options.headers[kExchange] as Exchange
-  }
-  return undefined
-}
-
 /** Wraps a dispatch so that calls which carry an exchange report to it. */
 export const tracked: Dispatcher.DispatcherComposeInterceptor = dispatch => (options, handler) => {
-  const exchange = exchangeOf(options)
+  const { [kExchange]: exchange } = options as { [kExchange]?: Exchange }
   return dispatch(options, exchange === undefined ? handler : new TrackedHandler(exchange, handler))
 }
 

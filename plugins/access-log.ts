@@ -5,7 +5,7 @@ import type { FastifyPluginCallback } from 'fastify'
 const plugin: FastifyPluginCallback = (fastify, _options, done) => {
   fastify.addHook('onRequest', (request, reply, next) => {
     const startedAt = performance.now()
-    reply.raw.once('close', () => {
+    const write = (): void => {
       const { call } = request
       fastify.log.info({
         reqId: request.id,
@@ -20,7 +20,9 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
         durationMs: performance.now() - startedAt,
         ...call?.usage
       }, 'request')
-    })
+    }
+    // a call of a client that left is settled by a listener of the same event, which comes after this one
+    reply.raw.once('close', () => queueMicrotask(write))
     next()
   })
   done()

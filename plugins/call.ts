@@ -18,6 +18,8 @@ export interface CallEvents {
   firstByte: [call: Call]
   /** One more piece of an event stream came, so many milliseconds after the one before. */
   gap: [call: Call, gap: number]
+  /** The id of the response being made came; the client has not seen it yet. */
+  responseId: [call: Call, id: string]
   /** The call is over, whoever ended it; once a call. */
   settled: [call: Call]
 }
@@ -41,12 +43,14 @@ export class Call implements ExchangeObserver {
   private readonly reader: UsageReader
   private readonly boundary = new SseBoundary()
   private readable = false
+  private awaitsId: boolean
 
   constructor (calls: Calls, clock: Clock, assignment: Assignment, route: string, generation: boolean, wantId: string | undefined) {
     this.calls = calls
     this.assignment = assignment
     this.route = route
     this.generation = generation
+    this.awaitsId = wantId !== undefined
     this.reader = new UsageReader(wantId === undefined ? {} : { wantId })
     this.exchange = new Exchange(clock, this)
   }
@@ -54,11 +58,6 @@ export class Call implements ExchangeObserver {
   /** Tokens as the worker counted them; complete once the call is settled. */
   get usage (): Usage {
     return this.reader.end()
-  }
-
-  /** Id of the response made, where it was asked for. */
-  get responseId (): string | undefined {
-    return this.reader.id
   }
 
   /** The stream so far ends where an event ends. */
@@ -91,6 +90,10 @@ export class Call implements ExchangeObserver {
 
   chunk (exchange: Exchange, chunk: Buffer, gap: number): void {
     if (this.readable) this.reader.push(chunk)
+    if (this.awaitsId && this.reader.id !== undefined) {
+      this.awaitsId = false
+      this.calls.emit('responseId', this, this.reader.id)
+    }
     if (!this.streamed) return
     this.boundary.push(chunk)
     if (exchange.firstByteAt !== undefined && gap > 0) this.calls.emit('gap', this, gap)

@@ -1,6 +1,6 @@
 // Runs the sources of workers: each states its whole list to the registry, again and again.
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { WorkerSpec } from '../core/worker.ts'
 import type { DiscoverySource } from '../discovery/discovery.ts'
 
@@ -16,8 +16,12 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback<DiscoveryOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<DiscoveryOptions> = async (fastify, options) => {
   const { sources } = options
+  const names = sources.map(source => source.name)
+  // the workers added by hand are a source, too
+  const taken = names.find((name, i) => name === 'manual' || names.indexOf(name) !== i)
+  if (taken !== undefined) throw new Error(`discovery: two sources are named ${taken}; each would undo what the other states`)
   fastify.decorate('discovery', sources)
   fastify.addHook('onReady', async () => {
     await Promise.all(sources.map(async source => {
@@ -30,11 +34,10 @@ const plugin: FastifyPluginCallback<DiscoveryOptions> = (fastify, options, done)
   fastify.addHook('onClose', async () => {
     await Promise.all(sources.map(source => source.stop()))
   })
-  done()
 }
 
 /** Fastify plugin: discovery sources that feed `fastify.workers`. */
-export const discovery: FastifyPluginCallback<DiscoveryOptions> = fp(plugin, {
+export const discovery: FastifyPluginAsync<DiscoveryOptions> = fp(plugin, {
   fastify: '5.x', name: 'vllm-router-discovery', decorators: { fastify: ['workers'] }
 })
 export default discovery

@@ -1,6 +1,6 @@
 // Answers every error of the router's scope in OpenAI's shape, with the right status and no internal address.
 import fp from 'fastify-plugin'
-import type { FastifyError, FastifyPluginCallback } from 'fastify'
+import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import { NotFoundError } from '../core/errors.ts'
 import { errorType, openAiError } from '../openai/errors.ts'
 import type { OpenAiError } from '../openai/errors.ts'
@@ -26,7 +26,7 @@ function codeOf (error: Partial<FastifyError>): string | null {
   return names[error.code] ?? error.code.replace(/^FST_ERR_/, '').toLowerCase()
 }
 
-const plugin: FastifyPluginCallback = (fastify, _options, done) => {
+const plugin: FastifyPluginAsync = async fastify => {
   fastify.decorateRequest('failure', null)
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = describeError(error)
@@ -34,12 +34,14 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
     if (status === 500) request.log.error({ err: error }, 'request failed inside the router')
     return reply.code(status).type('application/json; charset=utf-8').send(body)
   })
-  fastify.setNotFoundHandler((request, reply) => {
-    reply.send(new NotFoundError(request.url.split('?', 1)[0]))
-  })
-  done()
+  // without a prefix the application's own 404 is meant for unknown paths, and it could not be set a second time
+  if (fastify.prefix !== '') {
+    fastify.setNotFoundHandler((request, reply) => {
+      reply.send(new NotFoundError(request.url.split('?', 1)[0]))
+    })
+  }
 }
 
 /** Fastify plugin: errors in OpenAI's shape. */
-export const errors: FastifyPluginCallback = fp(plugin, { fastify: '5.x', name: 'vllm-router-errors' })
+export const errors: FastifyPluginAsync = fp(plugin, { fastify: '5.x', name: 'vllm-router-errors' })
 export default errors

@@ -1,15 +1,34 @@
 // The way out through @fastify/reply-from: for every path that is not generation.
+import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
+import type { Dispatcher } from 'undici'
 import { clientError } from '../core/failure.ts'
 import { kExchange } from '../core/dispatcher.ts'
-import { headersForClient } from '../core/headers.ts'
+import { headerIn, headersForClient } from '../core/headers.ts'
+import { cutOff, sendHead } from '../core/relay.ts'
 import { errorEvent } from '../openai/sse.ts'
 import type { Call } from './call.ts'
 import { describeError } from './errors.ts'
 
 type HeaderMap = Record<string, string | string[]>
 
-/** Flat headers as the object reply-from and Fastify want; a repeated name keeps all its values. */
+const kAsSent: unique symbol = Symbol('vllm-router.as-sent')
+
+/** The parts of a request that reply-from would change: it resolves paths as URLs and keeps headers in an object. */
+interface AsSent {
+  readonly path: string
+  readonly headers: string[]
+  readonly body: Buffer | null
+  readonly [kExchange]: Call['exchange']
+}
+
+/** Puts a request as the client sent it in the place of what reply-from made of it. */
+export const asSent: Dispatcher.DispatcherComposeInterceptor = dispatch => (options, handler) => {
+  const { [kAsSent]: request } = options.headers as unknown as { [kAsSent]?: AsSent }
+  return dispatch(request === undefined ? options : { ...options, ...request }, handler)
+}
+
+/** Flat headers as the object Fastify wants; a repeated name keeps all its values. */
 function toMap (flat: readonly string[]): HeaderMap {
   const map: HeaderMap = {}
   for (let i = 0; i < flat.length; i += 2) {
@@ -23,37 +42,55 @@ function toMap (flat: readonly string[]): HeaderMap {
   return map
 }
 
-/** The bytes of a broken event stream, and an event at its end that says so. */
-async function * withLastWords (stream: AsyncIterable<Buffer>, call: Call): AsyncGenerator<Buffer> {
+/** The bytes of an event stream and, where it breaks off, an event that says so. */
+async function * withLastWords (stream: Readable, call: Call): AsyncGenerator<Buffer> {
   try {
-    yield * stream
+    yield * stream as AsyncIterable<Buffer>
   } catch (error) {
     if (call.exchange.end === 'client_gone') throw error
     yield errorEvent(describeError(clientError(error, true)).body, call.atEventBoundary)
   }
 }
 
+/** Hands the worker's answer to Fastify. */
+function answer (reply: FastifyReply, call: Call, stream: Readable): void {
+  // reply-from has given up on a status line that Fastify cannot repeat
+  if (reply.sent) {
+    stream.destroy()
+    return
+  }
+  const { exchange, streamed } = call
+  const { raw } = reply
+  const lengthKnown = headerIn(exchange.headers, 'content-length') !== undefined
+  if (exchange.statusMessage !== '') raw.statusMessage = exchange.statusMessage
+  // from here on the answer is the worker's, also if it breaks before its first byte; the head of a stream goes out at once
+  raw.once('pipe', () => {
+    raw.writeHead(raw.statusCode)
+    if (streamed) sendHead(raw)
+  })
+  // an answer whose length was announced has no room for one more event
+  if (streamed && !lengthKnown) {
+    reply.send(Readable.from(withLastWords(stream, call), { objectMode: false }))
+    return
+  }
+  stream.once('error', () => { if (raw.headersSent) cutOff(raw, lengthKnown) })
+  reply.send(stream)
+}
+
 /** Sends the request of `reply` to the call's worker; `failed` is told when no answer came. */
-export function sendFrom (reply: FastifyReply, call: Call, path: string, headers: readonly string[], failed: (error: Error) => void): void {
+export function sendFrom (reply: FastifyReply, call: Call, path: string, headers: string[], failed: (error: Error) => void): void {
   const { worker } = call.assignment
-  const query = path.indexOf('?')
-  const { method, body } = reply.request
-  const sent = Buffer.isBuffer(body) && method !== 'GET' && method !== 'HEAD' ? body : undefined
-  const own = toMap(headers)
-  reply.from(worker.basePath + (query === -1 ? path : path.slice(0, query)), {
+  const { body } = reply.request
+  const request: AsSent = { path: worker.basePath + path, headers, body: Buffer.isBuffer(body) ? body : null, [kExchange]: call.exchange }
+  reply.from('/', {
     getUpstream: () => worker.origin,
-    queryString: () => query === -1 ? '' : path.slice(query + 1),
-    // reply-from encodes a body as JSON unless it is given its type; the client's own type is put back below
-    body: sent ?? null,
-    ...(sent === undefined ? {} : { contentType: 'application/octet-stream' }),
-    rewriteRequestHeaders: () => ({ ...own, [kExchange]: call.exchange }),
+    // path, headers and body are those of `request` in the end: see `asSent`
+    body: null,
+    rewriteRequestHeaders: () => ({ [kAsSent]: request }),
     rewriteHeaders: () => toMap(headersForClient(call.exchange.headers)),
     // it would repeat GETs that were answered with 503 by itself
     retryDelay: () => null,
-    onResponse (_request, _reply, response) {
-      const { stream } = response as unknown as { stream: AsyncIterable<Buffer> }
-      reply.send(call.streamed ? withLastWords(stream, call) : stream)
-    },
+    onResponse: (_request, _reply, response) => answer(reply, call, (response as unknown as { stream: Readable }).stream),
     onError: (_reply, { error }) => failed(call.exchange.error ?? error)
   })
 }

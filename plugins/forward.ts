@@ -1,11 +1,13 @@
 // Sends a request to the worker chosen for it and the answer back: two ways out, one account.
+import type { ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import replyFrom from '@fastify/reply-from'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { kExchange } from '../core/dispatcher.ts'
-import { KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
+import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
 import { headersForWorker } from '../core/headers.ts'
 import { Relay } from '../core/relay.ts'
@@ -15,7 +17,7 @@ import { RequestRouting } from '../openai/routing.ts'
 import { errorEvent } from '../openai/sse.ts'
 import { Call, Calls } from './call.ts'
 import { describeError } from './errors.ts'
-import { sendFrom } from './forward-from.ts'
+import { asSent, sendFrom } from './forward-from.ts'
 
 /** Options of the forward plugin. */
 export interface ForwardOptions {
@@ -77,6 +79,9 @@ function explain (call: Call): string {
   return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}`
 }
 
+/** A path segment that leads up, in clear or encoded. */
+const upwards = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=[/\\?]|%2f|%5c|$)/i
+
 /** False for bodies that no worker reads as JSON, whatever their bytes look like. */
 function mayBeJson (request: FastifyRequest): boolean {
   const type = request.headers['content-type']
@@ -92,6 +97,10 @@ function begin (fastify: FastifyInstance, request: FastifyRequest, reply: Fastif
   if (assignment === undefined) {
     reply.header('retry-after', '1')
     throw new NoAvailableWorkersError(fastify.workers.size === 0 ? 'none is known' : `none of ${fastify.workers.size} is ready`)
+  }
+  if (assignment.worker.basePath !== '' && upwards.test(withoutQuery(path))) {
+    assignment.finish({ ok: true, firstByteMs: undefined, durationMs: 0, promptTokens: undefined, completionTokens: undefined, cachedTokens: undefined })
+    throw new InvalidRequestError('The path leads out of the worker')
   }
   const route = reply.routeOptions.config.workerRoute ?? 'other'
   return new Call(fastify.calls, options.clock ?? systemClock, assignment, route, how.via === 'dispatch', how.makes)
@@ -134,6 +143,32 @@ function fail (request: FastifyRequest, reply: FastifyReply, call: Call, error: 
   else reply.raw.destroy()
 }
 
+/** Replies to pipelined requests that wait for their turn, by connection. */
+const queued = new WeakMap<Socket, Set<ServerResponse>>()
+
+/**
+ * Node closes no reply to a pipelined request whose turn has not come when the client leaves; those who wait for that `close`
+ * to end an account hear of it all the same.
+ */
+function closeQueued (request: FastifyRequest, reply: FastifyReply): void {
+  const { raw } = reply
+  if (raw.socket !== null) return
+  const { socket } = request.raw
+  const replies = queued.get(socket) ?? new Set()
+  if (!queued.has(socket)) {
+    queued.set(socket, replies)
+    socket.once('close', () => {
+      for (const reply of replies) {
+        if (reply.socket !== null) continue
+        reply.destroy()
+        reply.emit('close')
+      }
+    })
+  }
+  replies.add(raw)
+  raw.once('close', () => replies.delete(raw))
+}
+
 const debugLevels = new Set(['debug', 'trace'])
 
 const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
@@ -144,16 +179,21 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
   fastify.decorate('calls', calls)
   fastify.decorate('responseAffinity', affinity)
   fastify.decorateRequest('call', null)
-  await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher, disableRequestLogging: true })
+  await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher.compose(asSent), disableRequestLogging: true })
 
+  calls.on('responseId', (call, id) => affinity.set(id, call.assignment.worker))
   calls.on('settled', call => {
     const { exchange, assignment } = call
     // trouble on a connection says more about a worker than the last health check: look at once
     if (exchange.error !== undefined && exchange.end !== 'client_gone') fastify.workers.suspect(assignment.worker)
-    if (call.responseId !== undefined) affinity.set(call.responseId, assignment.worker)
     if (debugLevels.has(fastify.log.level)) {
       fastify.log.debug({ worker: assignment.worker.id, end: exchange.end, status: exchange.status, err: exchange.error, durationMs: call.durationMs }, 'call settled')
     }
+  })
+
+  fastify.addHook('onRequest', (request, reply, next) => {
+    closeQueued(request, reply)
+    next()
   })
 
   fastify.decorateReply('forward', function (this: FastifyReply, how: Forwarding) {

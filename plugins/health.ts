@@ -1,6 +1,6 @@
 // Keeps the workers' states true: active checks, models, load as the workers report it, and a look at once when traffic meets a dead one.
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { LoadScraper } from '../discovery/load-scraper.ts'
@@ -31,7 +31,7 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback<HealthOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   const registry = fastify.workers
   const clock = options.clock ?? systemClock
   const random = options.random ?? Math.random
@@ -61,11 +61,10 @@ const plugin: FastifyPluginCallback<HealthOptions> = (fastify, options, done) =>
     scraper.stop()
     next()
   })
-  done()
 }
 
 /** Fastify plugin: health checks, `fastify.prober`. */
-export const health: FastifyPluginCallback<HealthOptions> = fp(plugin, {
+export const health: FastifyPluginAsync<HealthOptions> = fp(plugin, {
   fastify: '5.x', name: 'vllm-router-health', decorators: { fastify: ['workers', 'upstream', 'balancer'] }
 })
 export default health

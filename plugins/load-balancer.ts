@@ -1,7 +1,7 @@
 // Chooses the worker for each request: the candidates for its role and model, then the policy, then the lease.
 import { EventEmitter } from 'node:events'
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { Lease } from '../core/lease.ts'
@@ -78,7 +78,6 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     const decision: Decision = pinned === undefined ? policy.pick(candidates, routing) : { worker: pinned, reason: 'pinned' }
     const worker = decision.worker
     const lease = new Lease(registry, worker)
-    policy.dispatched?.(worker, routing)
     const assignment: Assignment = {
       lease,
       worker,
@@ -88,7 +87,14 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
       firstByte: () => policy.firstByte?.(worker, routing),
       finish: how => { if (lease.end()) policy.finished?.(worker, routing, how) }
     }
-    this.emit('assigned', assignment)
+    try {
+      policy.dispatched?.(worker, routing)
+      this.emit('assigned', assignment)
+    } catch (error) {
+      // nobody will ever finish this assignment
+      lease.end()
+      throw error
+    }
     return assignment
   }
 }
@@ -99,18 +105,17 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback<LoadBalancerOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<LoadBalancerOptions> = async (fastify, options) => {
   const clock = options.clock ?? systemClock
   const { policy = 'cache_aware' } = options
   const made = typeof policy === 'string'
     ? createPolicy(policy, options, { now: () => clock.now(), random: options.random ?? Math.random })
     : policy
   fastify.decorate('balancer', new LoadBalancer(fastify.workers, made))
-  done()
 }
 
 /** Fastify plugin: the load balancer, `fastify.balancer`. */
-export const loadBalancer: FastifyPluginCallback<LoadBalancerOptions> = fp(plugin, {
+export const loadBalancer: FastifyPluginAsync<LoadBalancerOptions> = fp(plugin, {
   fastify: '5.x', name: 'vllm-router-load-balancer', decorators: { fastify: ['workers'] }
 })
 export default loadBalancer

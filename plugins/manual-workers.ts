@@ -1,6 +1,6 @@
 // Lets people add and remove workers while the router runs: a source of its own beside the others.
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { DuplicateWorkerError, ForeignWorkerError, InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { parseWorkerUrl } from '../core/worker-url.ts'
 import type { Worker, WorkerSpec } from '../core/worker.ts'
@@ -30,7 +30,7 @@ declare module 'fastify' {
 /** Sources whose lists stay as they were stated, so that taking an entry off them lasts. */
 const editable = ['static', 'manual']
 
-const plugin: FastifyPluginCallback<ManualWorkersOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<ManualWorkersOptions> = async (fastify, options) => {
   const registry = fastify.workers
 
   function parse (text: string): { url: string, rank: number | undefined } {
@@ -71,7 +71,6 @@ const plugin: FastifyPluginCallback<ManualWorkersOptions> = (fastify, options, d
       return found
     }
   })
-  done()
 }
 
 /** What is left of a spec when one rank of it, or all, is taken away. */
@@ -83,7 +82,7 @@ function withoutRank (spec: WorkerSpec, rank: number | undefined): WorkerSpec[] 
 }
 
 /** Fastify plugin: workers added and removed by hand, `fastify.manualWorkers`. */
-export const manualWorkers: FastifyPluginCallback<ManualWorkersOptions> = fp(plugin, {
+export const manualWorkers: FastifyPluginAsync<ManualWorkersOptions> = fp(plugin, {
   fastify: '5.x', name: 'vllm-router-manual-workers', decorators: { fastify: ['workers'] }
 })
 export default manualWorkers

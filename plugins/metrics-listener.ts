@@ -1,7 +1,7 @@
 // Serves the metrics on a listener of their own, so that scrapes and traffic never meet.
 import Fastify from 'fastify'
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 
 /** Options of the metrics listener. */
 export interface MetricsListenerOptions {
@@ -18,7 +18,7 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback<MetricsListenerOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<MetricsListenerOptions> = async (fastify, options) => {
   const listener = Fastify({ logger: false, forceCloseConnections: true })
   let address = ''
   fastify.decorate('metricsAddress', { getter: () => address })
@@ -27,16 +27,20 @@ const plugin: FastifyPluginCallback<MetricsListenerOptions> = (fastify, options,
     return await reply.type(fastify.metricsRegistry.contentType).send(await fastify.metricsRegistry.metrics())
   })
   fastify.addHook('onReady', async () => {
-    address = await listener.listen({ port: options.prometheusPort ?? 29_000, host: options.prometheusHost ?? '127.0.0.1' })
+    const { prometheusPort: port = 29_000, prometheusHost: host = '127.0.0.1' } = options
+    try {
+      address = await listener.listen({ port, host })
+    } catch (error) {
+      throw new Error(`metrics cannot be served on prometheusHost ${host}, prometheusPort ${port}: ${error instanceof Error ? error.message : 'unknown error'}`, { cause: error })
+    }
   })
   fastify.addHook('onClose', async () => {
     await listener.close()
   })
-  done()
 }
 
 /** Fastify plugin: a listener for metrics. */
-export const metricsListener: FastifyPluginCallback<MetricsListenerOptions> = fp(plugin, {
+export const metricsListener: FastifyPluginAsync<MetricsListenerOptions> = fp(plugin, {
   fastify: '5.x', name: 'vllm-router-metrics-listener', decorators: { fastify: ['metricsRegistry'] }
 })
 export default metricsListener

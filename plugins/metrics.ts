@@ -82,9 +82,15 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     else if (reason === 'prefix_miss') metrics.cacheMisses.inc()
     else if (reason === 'imbalance') metrics.balancing.inc()
   })
-  workers.on('added', worker => metrics.discoveryUpdates.labels(worker.sources[0] ?? 'unknown').inc())
+  // a worker that leaves has no source any more
+  const broughtBy = new WeakMap<Worker, string>()
+  workers.on('added', worker => {
+    const [source = 'unknown'] = worker.sources
+    broughtBy.set(worker, source)
+    metrics.discoveryUpdates.labels(source).inc()
+  })
   workers.on('removed', worker => {
-    metrics.discoveryUpdates.labels(worker.sources[0] ?? 'removed').inc()
+    metrics.discoveryUpdates.labels(broughtBy.get(worker) ?? 'unknown').inc()
     for (const reason of series.get(worker)?.decisions.keys() ?? []) metrics.decisions.remove(balancer.policy.name, worker.id, reason)
     series.delete(worker)
     metrics.processed.remove(worker.id)
@@ -103,7 +109,9 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     if (promptTokens !== undefined) metrics.promptTokens.inc(promptTokens)
     if (cachedTokens !== undefined) metrics.cachedTokens.inc(cachedTokens)
     if (completionTokens !== undefined) metrics.completionTokens.inc(completionTokens)
-    if (call.exchange.end === 'broken') metrics.streamErrors.labels(call.assignment.worker.id).inc()
+    const { worker } = call.assignment
+    // the last call of a leaving worker ends after the worker: its series must not come back
+    if (call.exchange.end === 'broken' && worker.state !== 'gone') metrics.streamErrors.labels(worker.id).inc()
     metrics.overhead.observe(call.overheadMs / 1000)
   })
 

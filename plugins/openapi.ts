@@ -10,6 +10,11 @@ export interface OpenApiOptions {
   swaggerUi?: boolean
 }
 
+/** What a wildcard stands for; OpenAPI has no wildcards, only parameters with a name. */
+function named (url: string): string {
+  return url.replace(/\/workers\/\*$/, '/workers/:url').replace(/\/v1\/models\/\*$/, '/v1/models/:id')
+}
+
 const plugin: FastifyPluginAsync<OpenApiOptions> = async (fastify, options) => {
   await fastify.register(swagger, {
     openapi: {
@@ -19,7 +24,8 @@ const plugin: FastifyPluginAsync<OpenApiOptions> = async (fastify, options) => {
         description: 'The routes the router answers itself. Every other path is a worker\'s own and is forwarded as it is.'
       },
       tags: [{ name: 'probes' }, { name: 'models' }, { name: 'workers' }]
-    }
+    },
+    transform: ({ schema, url }) => ({ schema, url: named(url) })
   })
   // not /openapi.json: that path is a worker's own
   fastify.get('/router/openapi.json', { schema: { hide: true } }, (_request, reply) => {

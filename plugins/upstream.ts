@@ -1,6 +1,6 @@
 // Holds the way out to the workers: one agent for traffic, one for the router's own questions, and the client that asks them.
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { createAgent, tracked } from '../core/dispatcher.ts'
 import { WorkerClient } from '../discovery/worker-client.ts'
@@ -37,7 +37,7 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback<UpstreamOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => {
   const settings = {
     connectTimeoutMs: (options.connectTimeoutSecs ?? 10) * 1000,
     idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000
@@ -57,9 +57,8 @@ const plugin: FastifyPluginCallback<UpstreamOptions> = (fastify, options, done) 
   fastify.addHook('onClose', async () => {
     await Promise.all([traffic.destroy(), questions.destroy()])
   })
-  done()
 }
 
 /** Fastify plugin: the dispatcher towards workers, `fastify.upstream`. */
-export const upstream: FastifyPluginCallback<UpstreamOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-upstream' })
+export const upstream: FastifyPluginAsync<UpstreamOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-upstream' })
 export default upstream

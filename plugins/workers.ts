@@ -1,6 +1,6 @@
 // Holds the fleet: decorates the instance with the worker registry and logs what happens to it.
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginAsync } from 'fastify'
 import { WorkerRegistry } from '../core/registry.ts'
 
 declare module 'fastify' {
@@ -10,7 +10,7 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginCallback = (fastify, _options, done) => {
+const plugin: FastifyPluginAsync = async fastify => {
   const registry = new WorkerRegistry()
   registry.on('added', worker => fastify.log.info({ worker: worker.id, role: worker.role, sources: worker.sources }, 'worker added'))
   registry.on('removed', worker => fastify.log.info({ worker: worker.id }, 'worker gone'))
@@ -19,9 +19,8 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
     fastify.log[bad ? 'warn' : 'info']({ worker: worker.id, from, to: worker.state, reason: worker.reason }, `worker ${worker.state}`)
   })
   fastify.decorate('workers', registry)
-  done()
 }
 
 /** Fastify plugin: the worker registry, `fastify.workers`. */
-export const workers: FastifyPluginCallback = fp(plugin, { fastify: '5.x', name: 'vllm-router-workers' })
+export const workers: FastifyPluginAsync = fp(plugin, { fastify: '5.x', name: 'vllm-router-workers' })
 export default workers

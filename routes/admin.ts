@@ -1,7 +1,8 @@
 // Routes for those who run the fleet: the list of workers, its changes, loads and caches.
 import type { FastifyPluginCallback } from 'fastify'
-import { InvalidRequestError } from '../core/errors.ts'
+import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
+import { isWorkerUrl } from '../core/worker-url.ts'
 import type { Worker } from '../core/worker.ts'
 
 /** Options of the admin routes. */
@@ -68,8 +69,20 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   const startedAt = Date.now()
   // in this scope bodies are the router's own to read
   fastify.removeContentTypeParser('*')
-  fastify.addContentTypeParser('application/json', { parseAs: 'string' }, fastify.getDefaultJsonParser('error', 'error'))
+  const parseJson = fastify.getDefaultJsonParser('error', 'error')
+  fastify.addContentTypeParser<string>('application/json', { parseAs: 'string' }, (request, body, next) => {
+    // many clients name the type also where they send nothing
+    if (body === '') next(null, undefined)
+    else void parseJson(request, body, next)
+  })
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, next) => next(null, undefined))
+
+  /** The worker of a path; what is no URL at all names no worker either. */
+  function named (text: string): Worker {
+    const [worker] = isWorkerUrl(text) ? manual.find(text) : []
+    if (worker === undefined) throw new UnknownWorkerError(text)
+    return worker
+  }
 
   fastify.get('/list_workers', { schema: { tags, summary: 'URLs of all workers, in the order they came' } }, (_request, reply) => {
     reply.send({ urls: registry.list().map(worker => worker.id) })
@@ -109,11 +122,11 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
 
   // a wildcard: a worker's URL, encoded or not, is longer than a path parameter may be
   fastify.get<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'One worker, by its encoded URL' } }, (request, reply) => {
-    const [worker] = manual.find(request.params['*'])
-    if (worker !== undefined) reply.send(show(worker))
+    reply.send(show(named(request.params['*'])))
   })
 
   fastify.delete<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has' } }, (request, reply) => {
+    named(request.params['*'])
     manual.remove(request.params['*'])
     reply.send({ success: true, message: `Worker ${request.params['*']} removed` })
   })

@@ -40,7 +40,7 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   })
 
   fastify.get('/health_generate', { schema: { tags, summary: 'A worker makes one token' } }, async (_request, reply) => {
-    const worker = registry.candidates('regular').leastLoaded(0)
+    const worker = registry.candidates('regular').workers.find(one => (one.models?.size ?? 0) > 0)
     const [model] = worker?.models?.keys() ?? []
     if (worker === undefined || model === undefined) {
       reply.header('retry-after', '1')
@@ -49,6 +49,7 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
     try {
       await fastify.upstream.client.generate(worker.url, model)
     } catch (error) {
+      reply.header('retry-after', '1')
       throw new NoAvailableWorkersError('a worker made no token', { cause: error })
     }
     return { status: 'healthy', model, worker: worker.alias }

@@ -1,0 +1,81 @@
+// Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
+import t from 'tap'
+import { chat, post, sendRaw } from '../helpers/client.ts'
+import { startRouter, startWorkers } from '../helpers/router.ts'
+import { samplesOf } from '../helpers/samples.ts'
+import type { Samples } from '../helpers/samples.ts'
+import { until } from '../helpers/until.ts'
+
+const text = Array.from({ length: 400 }, (_, i) => `word${i}`).join(' ')
+
+/** Every metric, its type, and what it says after the traffic below: six requests that ended, one under way, and one choice more. */
+const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samples) => boolean]> = [
+  ['requests_total', 'counter', s => s.sum('requests_total') === 6 && s.sum('requests_total', { route: '/v1/chat/completions' }) === 4],
+  ['request_errors_total', 'counter', s => s.sum('request_errors_total') === 2],
+  ['request_duration_seconds', 'histogram', s => s.sum('request_duration_seconds_count') === 6 && s.sum('request_duration_seconds_sum') > 0],
+  ['generate_duration_seconds', 'histogram', s => s.sum('generate_duration_seconds_count') === 7],
+  ['time_to_first_token_seconds', 'histogram', s => s.sum('time_to_first_token_seconds_count') === 3],
+  ['inter_token_latency_seconds', 'histogram', s => s.sum('inter_token_latency_seconds_count') >= 4],
+  ['overhead_seconds', 'histogram', s => s.sum('overhead_seconds_count') === 6 && s.sum('overhead_seconds_sum') > 0 && s.sum('overhead_seconds_sum') < 1],
+  ['prompt_tokens_total', 'counter', s => s.sum('prompt_tokens_total') > 800],
+  ['cached_tokens_total', 'counter', s => s.sum('cached_tokens_total') > 300],
+  ['completion_tokens_total', 'counter', s => s.sum('completion_tokens_total') === 15],
+  ['policy_decisions_total', 'counter', s => s.sum('policy_decisions_total') === 8 && s.sum('policy_decisions_total', { policy: 'cache_aware', reason: 'prefix_miss' }) >= 1],
+  ['cache_hits_total', 'counter', s => s.sum('cache_hits_total') >= 1 && s.sum('cache_hits_total') === s.sum('policy_decisions_total', { reason: 'prefix_hit' })],
+  ['cache_misses_total', 'counter', s => s.sum('cache_misses_total') >= 1 && s.sum('cache_misses_total') === s.sum('policy_decisions_total', { reason: 'prefix_miss' })],
+  ['load_balancing_events_total', 'counter', s => s.sum('load_balancing_events_total') === 1 && s.sum('policy_decisions_total', { reason: 'imbalance' }) === 1],
+  ['processed_requests_total', 'counter', s => s.sum('processed_requests_total') === 8],
+  ['stream_errors_total', 'counter', s => s.sum('stream_errors_total') === 1],
+  ['embeddings_total', 'counter', s => s.sum('embeddings_total') === 2],
+  ['embeddings_errors_total', 'counter', s => s.sum('embeddings_errors_total', { error_type: 'backend_error' }) === 1],
+  ['embeddings_duration_seconds', 'histogram', s => s.sum('embeddings_duration_seconds_count') === 2],
+  ['discovery_updates_total', 'counter', s => s.sum('discovery_updates_total', { source: 'static' }) === 2],
+  ['active_workers', 'gauge', s => s.sum('active_workers') === 2],
+  ['min_load', 'gauge', s => s.sum('min_load') === 0],
+  ['max_load', 'gauge', s => s.sum('max_load') === 1],
+  ['worker_health', 'gauge', s => s.sum('worker_health') === 2],
+  ['running_requests', 'gauge', s => s.sum('running_requests') === 1],
+  ['worker_load', 'gauge', s => s.sum('worker_load') === 1],
+  ['tree_size', 'gauge', s => s.sum('tree_size') > 1],
+  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
+]
+
+t.test('every metric', async t => {
+  const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
+  const { url, port, router } = await startRouter(t, {
+    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1
+  })
+  const before = await samplesOf(router)
+  const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
+  for (const [name, , moved] of expected) {
+    if (!quiet.some(([other]) => other === name)) t.notOk(moved(before), `${name} has not moved without traffic`)
+  }
+
+  await (await post(url + '/v1/chat/completions', chat(text))).text()
+  await (await post(url + '/v1/chat/completions', chat(text))).text()
+  await (await post(url + '/v1/chat/completions', chat(text + ' else', { stream: true, stream_options: { include_usage: true } }))).text()
+  await (await post(url + '/v1/embeddings', { model: 'simulated', input: 'a' })).text()
+  await (await post(url + '/v1/embeddings', { model: 'unknown to all', input: 'a' })).text()
+  for (const worker of workers) await worker.app.simulator.failures.set({ mode: 'reset_stream', count: 1 })
+  await (await post(url + '/v1/chat/completions', chat('breaks', { stream: true, max_tokens: 20 }))).text()
+  for (const worker of workers) await worker.app.simulator.failures.clear()
+  await until('the broken one is settled', () => router.workers.list().every(worker => worker.inFlight === 0))
+
+  // one that stays keeps its worker busy, so that loads are uneven for the next
+  const socket = await sendRaw(port, '/v1/chat/completions', chat('stays', { stream: true, max_tokens: 30_000 }))
+  t.teardown(() => socket.destroy())
+  await until('the long one has its first byte', async () => (await samplesOf(router)).sum('time_to_first_token_seconds_count') === 3)
+  const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [], ends: [], length: 0 } }
+  const uneven = router.balancer.assign('regular', routing)
+  uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
+  t.equal(uneven?.decision.reason, 'imbalance')
+
+  const after = await samplesOf(router)
+  for (const [name, type, moved] of expected) {
+    t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
+    t.equal(after.type.get(`vllm_router_${name}`), type, `${name} is a ${type}`)
+    t.ok(moved(after), `${name} moved`)
+  }
+  const told = [...after.type.keys()].filter(name => name.startsWith('vllm_router_'))
+  t.same(told.sort(), expected.map(([name]) => `vllm_router_${name}`).sort(), 'and there is no other')
+})
