@@ -3,6 +3,7 @@
 import { OptionsError } from './options.ts'
 import { loadOptions } from './options/load.ts'
 import { version } from './router.ts'
+import { startError } from './server/start-error.ts'
 
 async function main (argv: readonly string[]): Promise<void> {
   const loaded = await loadOptions(argv, process.env, process.cwd())
@@ -28,7 +29,6 @@ async function main (argv: readonly string[]): Promise<void> {
 }
 
 main(process.argv.slice(2)).catch((error: unknown) => {
-  const message = error instanceof Error ? error.message : String(error)
-  process.stderr.write(`vllm-router: ${message}\n`)
+  process.stderr.write(`vllm-router: ${startError(error)}\n`)
   process.exit(error instanceof OptionsError ? 2 : 1)
 })

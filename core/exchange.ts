@@ -30,6 +30,8 @@ export class Exchange {
   statusMessage = ''
   /** The answer's headers, flat. */
   headers: readonly string[] = []
+  /** When the answer's head came, on the clock's scale. */
+  headAt: number | undefined
   /** When the first byte of the body came, on the clock's scale. */
   firstByteAt: number | undefined
   endedAt: number | undefined
@@ -55,6 +57,7 @@ export class Exchange {
 
   head (status: number, headers: readonly string[], message = ''): void {
     if (this.end !== undefined) return
+    this.headAt = this.clock.now()
     this.status = status
     this.statusMessage = message
     this.headers = headers

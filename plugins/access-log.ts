@@ -6,14 +6,14 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
   fastify.addHook('onRequest', (request, reply, next) => {
     const startedAt = performance.now()
     const write = (): void => {
-      const { call } = request
+      const { workerCall: call } = request
       fastify.log.info({
         reqId: request.id,
         method: request.method,
         path: request.url.split('?', 1)[0],
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
         end: call?.exchange.end,
-        failure: request.failure ?? undefined,
+        failure: request.routerFailure ?? undefined,
         worker: call?.assignment.worker.id,
         reason: call?.assignment.decision.reason,
         firstByteMs: call?.firstByteMs,
@@ -30,6 +30,6 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
 
 /** Fastify plugin: access log. */
 export const accessLog: FastifyPluginCallback = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['failure', 'call'] }
+  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['routerFailure', 'workerCall'] }
 })
 export default accessLog

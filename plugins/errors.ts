@@ -8,7 +8,7 @@ import type { OpenAiError } from '../openai/errors.ts'
 declare module 'fastify' {
   interface FastifyRequest {
     /** Why the router itself refused or could not finish this request, as a short fixed word; null while nothing went wrong. */
-    failure: string | null
+    routerFailure: string | null
   }
 }
 
@@ -27,10 +27,10 @@ function codeOf (error: Partial<FastifyError>): string | null {
 }
 
 const plugin: FastifyPluginAsync = async fastify => {
-  fastify.decorateRequest('failure', null)
+  fastify.decorateRequest('routerFailure', null)
   fastify.setErrorHandler((error: FastifyError, request, reply) => {
     const { status, body } = describeError(error)
-    request.failure = String(body.error.code ?? 'error')
+    request.routerFailure = String(body.error.code ?? 'error')
     if (status === 500) request.log.error({ err: error }, 'request failed inside the router')
     return reply.code(status).type('application/json; charset=utf-8').send(body)
   })

@@ -49,7 +49,7 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** The call this request became; null before, and for requests no worker ever got. */
-    call: Call | null
+    workerCall: Call | null
   }
   interface FastifyReply {
     /** Forwards the request to a worker and the answer to the client. The handler returns nothing after it. */
@@ -135,7 +135,7 @@ function sendDispatch (fastify: FastifyInstance, request: FastifyRequest, reply:
 /** Answers for a call that brought no answer; a client that is gone gets none. */
 function fail (request: FastifyRequest, reply: FastifyReply, call: Call, error: Error): void {
   if (call.exchange.end === 'client_gone') {
-    request.failure = 'client_gone'
+    request.routerFailure = 'client_gone'
     if (!reply.sent) reply.hijack()
     return
   }
@@ -178,10 +178,10 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
   const calls = new Calls()
   fastify.decorate('calls', calls)
   fastify.decorate('responseAffinity', affinity)
-  fastify.decorateRequest('call', null)
+  fastify.decorateRequest('workerCall', null)
   await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher.compose(asSent), disableRequestLogging: true })
 
-  calls.on('responseId', (call, id) => affinity.set(id, call.assignment.worker))
+  calls.on('responseId', (call, id) => affinity.set(id, call.assignment.worker.id))
   calls.on('settled', call => {
     const { exchange, assignment } = call
     // trouble on a connection says more about a worker than the last health check: look at once
@@ -199,7 +199,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
   fastify.decorateReply('forward', function (this: FastifyReply, how: Forwarding) {
     // the client left while its body was read: nobody waits for an answer
     if (this.raw.destroyed) {
-      this.request.failure = 'client_gone'
+      this.request.routerFailure = 'client_gone'
       this.hijack()
       return
     }
@@ -207,7 +207,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
     const request = this.request
     const path = pathOf(request, prefix)
     const call = begin(fastify, request, this, path, how, options)
-    request.call = call
+    request.workerCall = call
     const { worker, policy, decision } = call.assignment
     this.raw.once('close', () => {
       if (!this.raw.writableFinished) call.exchange.abandon()
@@ -232,6 +232,6 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
 
 /** Fastify plugin: `reply.forward()`, and `fastify.calls` to watch what becomes of it. */
 export const forward: FastifyPluginAsync<ForwardOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['failure'] }
+  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['routerFailure'] }
 })
 export default forward

@@ -29,9 +29,9 @@ interface WorkerSeries {
 
 /** How a request for a worker ended, as `error_type`; undefined when it ended well. */
 function errorOf (request: FastifyRequest, reply: FastifyReply): string | undefined {
-  if (request.call?.exchange.end === 'broken') return 'stream_broken'
+  if (request.workerCall?.exchange.end === 'broken') return 'stream_broken'
   if (!reply.raw.writableFinished) return 'client_gone'
-  if (request.failure !== null) return request.failure
+  if (request.routerFailure !== null) return request.routerFailure
   return reply.raw.statusCode >= 400 ? 'backend_error' : undefined
 }
 
@@ -98,7 +98,8 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   })
 
   calls.on('head', call => {
-    if (call.generation) metrics.generateDuration.observe((performance.now() - call.exchange.startedAt) / 1000)
+    const { headAt, startedAt } = call.exchange
+    if (call.generation && headAt !== undefined) metrics.generateDuration.observe((headAt - startedAt) / 1000)
   })
   calls.on('firstByte', call => {
     if (call.streamed && call.firstByteMs !== undefined) metrics.timeToFirstToken.observe(call.firstByteMs / 1000)
@@ -140,6 +141,6 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
 
 /** Fastify plugin: Prometheus metrics, `fastify.metricsRegistry`. */
 export const metrics: FastifyPluginAsync<MetricsOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['failure', 'call'] }
+  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['routerFailure', 'workerCall'] }
 })
 export default metrics

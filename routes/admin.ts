@@ -139,14 +139,14 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     return { workers: loads.flat() }
   })
 
-  fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches' } }, async (_request, reply) => {
+  fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not' } }, async (_request, reply) => {
     fastify.balancer.policy.flush?.()
     const workers = await inBatches(registry.urls(), fanOut, async url => {
       const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)
       return { worker: url, flushed }
     })
     const all = workers.every(worker => worker.flushed)
-    return await reply.code(all ? 200 : 502).send({ status: all ? 'ok' : 'partial', workers })
+    return await reply.code(all ? 200 : 207).send({ status: all ? 'ok' : 'partial', workers })
   })
 
   fastify.get('/get_server_info', { schema: { tags, summary: 'About this router' } }, (_request, reply) => {

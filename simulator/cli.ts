@@ -17,10 +17,11 @@ interface Flags {
   readonly apiKey?: string
 }
 
-/** Adds `simulator` to a program. A bad value ends the process with exit code 2 and one line of explanation. */
+/** Adds `simulator` to a program. A bad value or an unknown flag ends the process with exit code 2 and one line of explanation. */
 export function addSimulatorCommand (program: Command): Command {
   return program.command('simulator')
     .description('run a simulated vLLM worker')
+    .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on, 0 for any free one', whole(0, 65535), 8000)
     .option('--model <name>', 'name of the base model', 'simulated')
@@ -77,7 +78,5 @@ function atLeast (least: number): (text: string) => number {
 }
 
 function bad (message: string): InvalidArgumentError {
-  const error = new InvalidArgumentError(message)
-  error.exitCode = 2
-  return error
+  return new InvalidArgumentError(message)
 }

@@ -66,7 +66,7 @@ t.test('a router of one route', async t => {
 t.test('what is missing is named at the start', async t => {
   const cases = [
     [discovery, { sources: [] }, 'workers'], [loadBalancer, {}, 'workers'], [manualWorkers, {}, 'workers'], [health, {}, 'workers'],
-    [forward, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'failure']
+    [forward, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure']
   ] as const
   for (const [plugin, options, missing] of cases) {
     const app = Fastify()
