@@ -7,6 +7,9 @@ import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
 import accessLog from './plugins/access-log.ts'
+import admission from './plugins/admission.ts'
+import bodyTimeout from './plugins/body-timeout.ts'
+import circuitBreaker from './plugins/circuit-breaker.ts'
 import discovery from './plugins/discovery.ts'
 import drain from './plugins/drain.ts'
 import errors from './plugins/errors.ts'
@@ -17,7 +20,9 @@ import manualWorkers from './plugins/manual-workers.ts'
 import metricsListener from './plugins/metrics-listener.ts'
 import metrics from './plugins/metrics.ts'
 import openApi from './plugins/openapi.ts'
+import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
+import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
 import upstream from './plugins/upstream.ts'
 import workers from './plugins/workers.ts'
@@ -37,7 +42,7 @@ export { OptionsError, defaultOptions, resolveOptions } from './options.ts'
 export type { RouterOptions } from './options.ts'
 
 /** Options that mean something to the server only; in an application its own code decides these. */
-export type ServerOnly = 'host' | 'port' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'shutdownGraceSecs' | 'backend'
+export type ServerOnly = 'host' | 'port' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
 
 /** Options of the plugin: any of the server's, by their camelCase names, and those that only make sense in code. */
 export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'workerUrls'>> {
@@ -80,6 +85,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
   await fastify.register(errors)
   await fastify.register(rawBody, pick(options, 'maxPayloadSize'))
+  await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
   await fastify.register(discovery, { sources: [listed, ...sources] })
@@ -88,11 +94,21 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
   })
   await fastify.register(upstream, pick(options,
-    'apiKey', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'requestTimeoutSecs', 'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
+    'apiKey', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs', 'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
   await fastify.register(health, pick(options,
     'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
     'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
-  await fastify.register(forward, pick(options, 'allowClientKvTransferParams', 'responseAffinitySize'))
+  await fastify.register(forward, pick(options,
+    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs'))
+  await fastify.register(retry, pick(options,
+    'disableRetries', 'retryMaxRetries', 'retryInitialBackoffMs', 'retryMaxBackoffMs', 'retryBackoffMultiplier', 'retryJitterFactor',
+    'retryBudgetPercent', 'retryBudgetMinPerSecond'))
+  await fastify.register(circuitBreaker, pick(options,
+    'disableCircuitBreaker', 'cbFailureThreshold', 'cbSuccessThreshold', 'cbTimeoutDurationSecs', 'cbWindowDurationSecs',
+    'cbHalfOpenRequests', 'panicMode'))
+  await fastify.register(outlierDetection, pick(options, 'disableOutlierDetection', 'outlierMaxPercent'))
+  await fastify.register(admission, pick(options,
+    'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
   await fastify.register(metrics)
   if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
   if (options.accessLog) await fastify.register(accessLog)

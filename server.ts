@@ -23,7 +23,7 @@ async function main (argv: readonly string[]): Promise<void> {
     }
     case 'serve': {
       const { serve } = await import('./server/serve.ts')
-      await serve(loaded.options, loaded.warnings)
+      await serve(loaded, () => loadOptions(argv, process.env, process.cwd()))
     }
   }
 }

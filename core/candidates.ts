@@ -7,19 +7,23 @@ import type { Worker } from './worker.ts'
  */
 export class Candidates {
   readonly workers: readonly Worker[]
+  /** The list this one was taken from with `without`; itself otherwise. What is costly to make for a list is made for this one. */
+  readonly whole: Candidates
   private readonly buckets: Worker[][] = []
   private readonly place = new Map<Worker, number>()
   private low = 0
   private high = 0
 
-  constructor (workers: readonly Worker[]) {
+  /** @param whole the list this is a part of; such a part lives for one choice and does not follow later leases */
+  constructor (workers: readonly Worker[], whole?: Candidates) {
     this.workers = workers
+    this.whole = whole ?? this
     this.low = workers.length > 0 ? Infinity : 0
     for (const worker of workers) {
       this.insert(worker, worker.inFlight)
       this.low = Math.min(this.low, worker.inFlight)
       this.high = Math.max(this.high, worker.inFlight)
-      worker.join(this)
+      if (whole === undefined) worker.join(this)
     }
   }
 
@@ -41,6 +45,13 @@ export class Candidates {
   leastLoaded (random: number): Worker | undefined {
     const bucket = this.buckets[this.low]
     return bucket?.[Math.floor(random * bucket.length)]
+  }
+
+  /** The candidates but those in `tried`; the same list when none is left or none is taken away. Linear in the number of workers. */
+  without (tried: ReadonlySet<Worker>): Candidates {
+    if (tried.size === 0) return this
+    const rest = this.workers.filter(worker => !tried.has(worker))
+    return rest.length === 0 || rest.length === this.workers.length ? this : new Candidates(rest, this.whole)
   }
 
   /** Called by a worker whose in-flight count went from `before` to its present value, one step up or down. */

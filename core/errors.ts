@@ -9,8 +9,20 @@ export const WorkerUnreachableError = createError('WORKER_UNREACHABLE', 'The wor
 export const WorkerConnectionError = createError('WORKER_CONNECTION_FAILED', 'The worker chosen for this request ended the connection before it answered', 502)
 /** A worker did not answer in time. */
 export const WorkerTimeoutError = createError('WORKER_TIMEOUT', 'The worker chosen for this request did not answer in time', 504)
+/** The first byte of an answer did not come in time; never shown to a client, who gets a `WORKER_TIMEOUT`. */
+export const FirstByteTimeoutError = createError('FIRST_BYTE_TIMEOUT', 'The first byte of the answer did not come in time', 504)
 /** A worker broke off within its answer; only ever seen inside a stream. */
 export const StreamBrokenError = createError('STREAM_BROKEN', 'The worker broke off before the answer was complete', 502)
+/** The queue for a place among the requests in flight is full. Answered with `Retry-After`. */
+export const QueueFullError = createError('QUEUE_FULL', 'Too many requests are waiting: try again later', 429)
+/** No place among the requests in flight became free in time. */
+export const QueueTimeoutError = createError('QUEUE_TIMEOUT', 'The request waited too long for its turn: try again later', 408)
+/** The client was silent for too long within its body. */
+export const ClientBodyTimeoutError = createError('CLIENT_BODY_TIMEOUT', 'The rest of the request did not come in time', 408)
+/** The router ends, and the request did not end before it. */
+export const ShuttingDownError = createError('SHUTTING_DOWN', 'The router is shutting down', 503)
+/** The worker was removed at once, with the requests it had. */
+export const WorkerRemovedError = createError('WORKER_REMOVED', 'The worker was removed while it answered', 502)
 /** A client named KV blocks of the fleet: with some connectors that ends the engine. */
 export const KvTransferParamsError = createError('KV_TRANSFER_PARAMS_REFUSED', '`kv_transfer_params` is not accepted from clients', 400)
 /** A query parameter or body of the router's own routes is missing or wrong. */

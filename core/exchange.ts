@@ -26,8 +26,6 @@ export class Exchange {
   readonly startedAt: number
   /** Status of the answer; 0 until it came. */
   status = 0
-  /** The words beside the status. */
-  statusMessage = ''
   /** The answer's headers, flat. */
   headers: readonly string[] = []
   /** When the answer's head came, on the clock's scale. */
@@ -40,6 +38,7 @@ export class Exchange {
   error: Error | undefined
   private lastByteAt = 0
   private controller: Dispatcher.DispatchController | undefined
+  private ending: Error | undefined
   private readonly clock: Clock
   private readonly observer: ExchangeObserver
 
@@ -52,14 +51,14 @@ export class Exchange {
   /** The request goes to a connection. It may have waited for one, and the client may have left meanwhile. */
   started (controller: Dispatcher.DispatchController): void {
     this.controller = controller
-    if (this.end !== undefined) controller.abort(clientGone)
+    if (this.ending !== undefined) controller.abort(this.ending)
+    else if (this.end !== undefined) controller.abort(clientGone)
   }
 
-  head (status: number, headers: readonly string[], message = ''): void {
+  head (status: number, headers: readonly string[]): void {
     if (this.end !== undefined) return
     this.headAt = this.clock.now()
     this.status = status
-    this.statusMessage = message
     this.headers = headers
     this.observer.head?.(this)
   }
@@ -86,15 +85,26 @@ export class Exchange {
     this.settle(this.status === 0 ? 'failed' : 'broken')
   }
 
-  /** The client left: the worker's connection is closed at once, in whatever phase the call is. */
-  abandon (): void {
+  /**
+   * The client left, or the router cannot wait: the worker's connection is closed at once, in whatever phase the call is, and
+   * the worker is not to blame.
+   */
+  abandon (reason: Error = clientGone): void {
     if (this.end !== undefined) return
+    this.ending = reason
     try {
       this.settle('client_gone')
     } finally {
       // whatever an observer does, the engine must stop
-      this.controller?.abort(clientGone)
+      this.controller?.abort(reason)
     }
+  }
+
+  /** The worker shall not answer any more: its connection is closed, and the call fails as if the worker had done so. */
+  cut (reason: Error): void {
+    if (this.end !== undefined) return
+    this.ending = reason
+    this.controller?.abort(reason)
   }
 
   private settle (end: End): void {

@@ -8,7 +8,7 @@ import { StreamBrokenError, WorkerConnectionError, WorkerTimeoutError, WorkerUnr
 export type FailureKind = 'refused' | 'timeout' | 'reset' | 'protocol'
 
 const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTDOWN'])
-const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT'])
+const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'FIRST_BYTE_TIMEOUT'])
 
 function codesOf (error: unknown): string[] {
   const codes: string[] = []
@@ -42,6 +42,11 @@ export function failureKind (error: unknown): FailureKind {
 /** True when the failure says that nothing listens there, as opposed to something that listens badly. */
 export function isUnreachable (error: unknown): boolean {
   return failureKind(error) === 'refused' && !codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')
+}
+
+/** True when the call never left: undici takes no such request, or no request any more. */
+export function isRefusedHere (error: unknown): boolean {
+  return codesOf(error).some(code => code === 'UND_ERR_INVALID_ARG' || code === 'UND_ERR_DESTROYED' || code === 'UND_ERR_CLOSED')
 }
 
 /** The answer a client gets for a failure: before the first byte of the answer, or within it. */

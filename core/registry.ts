@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import { Candidates } from './candidates.ts'
 import { Worker } from './worker.ts'
 import { parseWorkerUrl } from './worker-url.ts'
-import type { ModelCard, Role, WorkerSpec, WorkerState } from './worker.ts'
+import type { HoldCause, ModelCard, Role, WorkerSpec, WorkerState } from './worker.ts'
 
 /** What the registry tells its listeners; every change of a worker's state passes through `changed`. */
 export interface RegistryEvents {
@@ -11,6 +11,9 @@ export interface RegistryEvents {
   changed: [worker: Worker, from: WorkerState]
   /** The worker's list of models changed. */
   models: [worker: Worker]
+  /** A ready worker gets no request for now, or does again. */
+  held: [worker: Worker, cause: HoldCause]
+  unheld: [worker: Worker, cause: HoldCause]
   /** A refused or broken connection on live traffic makes the worker suspect: somebody should look at once. */
   suspect: [worker: Worker]
   /** The worker is gone; it holds no request any more, unless its source gave it another role. */
@@ -58,6 +61,8 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
   apply (source: string, specs: readonly WorkerSpec[]): { added: number, removed: number } {
     const wanted = new Map<string, { spec: WorkerSpec, rank: number | undefined }>()
     for (const stated of specs) {
+      // as if it were not stated: it drains, and comes back when it is stated without the word
+      if (stated.leaving === true) continue
       const { url } = parseWorkerUrl(stated.url)
       const spec = url === stated.url ? stated : { ...stated, url }
       for (const [id, rank] of idsOf(spec)) wanted.set(id, { spec, rank })
@@ -118,6 +123,29 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     this.emit('models', worker)
   }
 
+  /** Takes a worker out of the candidate lists for a cause, until `until` (milliseconds on the clock of who holds it) as far as is known. */
+  hold (worker: Worker, cause: HoldCause, until = Infinity): void {
+    const held = worker.holds.has(cause)
+    worker.holds.set(cause, until)
+    if (held) return
+    if (worker.state === 'ready') this.forgetLists()
+    this.emit('held', worker, cause)
+  }
+
+  /** Takes one cause away; the worker may be picked again when it was the last. */
+  unhold (worker: Worker, cause: HoldCause): void {
+    if (!worker.holds.delete(cause)) return
+    if (worker.state === 'ready') this.forgetLists()
+    this.emit('unheld', worker, cause)
+  }
+
+  /** Ready workers of a role that are held back, of those that serve `model` where it is given and any is known to. */
+  held (role: Role, model?: string): Worker[] {
+    const held = this.list().filter(worker => worker.role === role && worker.state === 'ready' && worker.holds.size > 0)
+    const serving = model === undefined ? [] : held.filter(worker => worker.models?.has(model))
+    return serving.length > 0 ? serving : held
+  }
+
   /** Reports trouble on a worker's connection. */
   suspect (worker: Worker): void {
     if (this.byId.get(worker.id) === worker) this.emit('suspect', worker)
@@ -132,25 +160,31 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
   candidates (role: Role): Candidates {
     let list = this.all.get(role)
     if (list === undefined) {
-      list = this.shared(role, this.ready(role))
+      list = this.shared(role, this.available(role))
       this.all.set(role, list)
     }
     return list
   }
 
-  /** Ready workers of a role that are known to serve `model`; undefined when none is. */
+  /**
+   * Workers of a role that may be picked now and are known to serve `model`; empty when those that serve it are all out at the
+   * moment; undefined when none is known to serve it.
+   */
   serving (role: Role, model: string): Candidates | undefined {
     let lists = this.byModel.get(role)
     if (lists === undefined) {
       lists = new Map()
       // every known name is there from the start, so that names clients make up cost a look-up and no memory
-      for (const worker of this.ready(role)) for (const name of worker.models?.keys() ?? []) lists.set(name, undefined)
+      for (const worker of this.byId.values()) {
+        if (worker.role !== role || worker.state === 'draining') continue
+        for (const name of worker.models?.keys() ?? []) lists.set(name, undefined)
+      }
       this.byModel.set(role, lists)
     }
     if (!lists.has(model)) return undefined
     let list = lists.get(model)
     if (list === undefined) {
-      list = this.shared(role, this.ready(role).filter(worker => worker.models?.has(model)))
+      list = this.shared(role, this.available(role, model))
       lists.set(model, list)
     }
     return list
@@ -166,8 +200,10 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     return models
   }
 
-  private ready (role: Role): Worker[] {
-    return this.list().filter(worker => worker.role === role && worker.state === 'ready')
+  private available (role: Role, model?: string): Worker[] {
+    const all = this.list().filter(worker => worker.role === role && (model === undefined || worker.models?.has(model) === true))
+    const available = all.filter(worker => worker.available)
+    return available.length > 0 ? available : all.filter(worker => worker.spare)
   }
 
   /** One list a set of workers, however many models lead to it: a lease moves its worker in each list it is in. */
@@ -186,7 +222,7 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     const from = worker.state
     if (from === state) return
     worker.state = state
-    if (from === 'ready' || state === 'ready') this.forgetLists()
+    if (from === 'ready' || state === 'ready' || from === 'draining' || state === 'draining') this.forgetLists()
     this.emit('changed', worker, from)
   }
 
@@ -196,6 +232,7 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     const server = this.servers.get(worker.url)
     if (server === undefined) this.servers.set(worker.url, [worker])
     else server.push(worker)
+    if (worker.models !== undefined) this.forgetLists()
     this.emit('added', worker)
   }
 
@@ -206,13 +243,12 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
   }
 
   private forget (worker: Worker): void {
-    const from = worker.state
     this.byId.delete(worker.id)
     const left = this.at(worker.url).filter(other => other !== worker)
     if (left.length === 0) this.servers.delete(worker.url)
     else this.servers.set(worker.url, left)
     worker.state = 'gone'
-    if (from === 'ready') this.forgetLists()
+    this.forgetLists()
     this.emit('removed', worker)
   }
 

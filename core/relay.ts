@@ -37,8 +37,6 @@ export class Relay implements Dispatcher.DispatchHandler {
     const headers = headersForClient(raw)
     headers.push(...this.owner.takeOver())
     this.reply.writeHead(status, message, headers)
-    // the head of a stream goes out at once: the client may wait for it long before the first token
-    if (this.events) sendHead(this.reply)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -11,6 +11,13 @@ export type Role = 'regular' | 'prefill' | 'decode'
  */
 export type WorkerState = 'starting' | 'ready' | 'unhealthy' | 'draining' | 'gone'
 
+/**
+ * Why a ready worker gets no request for now: its breaker is open (`breaker`), it asked for a pause with `Retry-After`
+ * (`pause`), it has as many requests as it may have (`full`), or it is far worse than its peers and has had its small share of
+ * requests (`outlier`; it is picked all the same where no other worker is left).
+ */
+export type HoldCause = 'breaker' | 'pause' | 'full' | 'outlier'
+
 /** One entry of a worker's `/v1/models`, as it came. */
 export type ModelCard = Readonly<Record<string, unknown>>
 
@@ -24,6 +31,8 @@ export interface WorkerSpec {
   readonly ranks?: number
   /** One fixed rank behind the URL (`url@rank`); excludes `ranks`. */
   readonly rank?: number
+  /** It is about to go: it gets no new request, finishes what it has, and is gone with the last. Default false. */
+  readonly leaving?: boolean
   /** Model said by the source; holds until the worker's own `/v1/models` tells. */
   readonly model?: string
   /** Free annotations, shown in `/workers`, without meaning to the router. */
@@ -54,6 +63,10 @@ export class Worker {
   state: WorkerState = 'starting'
   /** Why the state is what it is, for people. */
   reason = 'not checked yet'
+  /** Why it gets no request though it is ready, each with the time until when, on the registry's clock; Infinity = until released. */
+  readonly holds = new Map<HoldCause, number>()
+  /** Part of its fair share of requests that it gets: less than 1 while it is far worse than its peers. */
+  weight = 1
   /** Models it serves (base models and adapters) by id, as its `/v1/models` shows them; undefined until it has told. */
   models: ReadonlyMap<string, ModelCard> | undefined
   /** Requests of this router that hold a lease on the worker. */
@@ -76,6 +89,16 @@ export class Worker {
     if (spec.model !== undefined) this.models = new Map([[spec.model, { id: spec.model, object: 'model' }]])
     this.id = rank === undefined ? spec.url : `${spec.url}@${rank}`
     this.alias = 'w-' + createHash('sha256').update(this.id).digest('hex').slice(0, 8)
+  }
+
+  /** May be picked now. */
+  get available (): boolean {
+    return this.state === 'ready' && this.holds.size === 0
+  }
+
+  /** May be picked where no worker is `available`: only its being worse than others speaks against it. */
+  get spare (): boolean {
+    return this.state === 'ready' && this.holds.size === 1 && this.holds.has('outlier')
   }
 
   /** Work there as far as the router can know: its own requests in flight, and others' as the worker reported them. */

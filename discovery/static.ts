@@ -14,12 +14,27 @@ export function staticSpecs (urls: readonly string[], ranks: number): WorkerSpec
   })
 }
 
-/** States one list, once. */
-export function staticSource (specs: readonly WorkerSpec[]): DiscoverySource {
+/** A source whose list is changed by whoever wrote it down. */
+export interface StaticSource extends DiscoverySource {
+  /** States another list in place of the one before. */
+  restate (specs: readonly WorkerSpec[]): void
+}
+
+/** States one list, once; and another when it is told to. */
+export function staticSource (given: readonly WorkerSpec[]): StaticSource {
+  let specs = given
+  let tell: ((specs: readonly WorkerSpec[]) => void) | undefined
   return {
     name: 'static',
-    async start (state) { state(specs) },
-    async stop () {},
+    async start (state) {
+      tell = state
+      state(specs)
+    },
+    async stop () { tell = undefined },
+    restate (changed) {
+      specs = changed
+      tell?.(specs)
+    },
     health: () => ({ ok: true, detail: `${specs.length} listed` })
   }
 }

@@ -1,4 +1,5 @@
 // The options of one start of the router: flag over environment over config file over default.
+import { resolve } from 'node:path'
 import { completeOptions, optionSpecs, routerSpecs, type RouterOptions } from '../options.ts'
 import { checkTogether } from './check.ts'
 import { coerce } from './coerce.ts'
@@ -23,6 +24,8 @@ export type LoadedOptions =
     readonly given: Readonly<Partial<Record<keyof RouterOptions, OptionSource>>>
     /** For the log, one line each. */
     readonly warnings: readonly string[]
+    /** The config file, where there is one. */
+    readonly file: string | undefined
   }
   | { readonly command: 'help', readonly text: string }
   | { readonly command: 'version' }
@@ -52,7 +55,8 @@ export async function loadOptions (argv: readonly string[], environment: Environ
 
   const { given: variables, warnings } = await readEnvironment(optionSpecs, environment, cwd)
   const config = flags.get('config') ?? variables.get('config')
-  const file = config === undefined ? new Map<string, GivenOption>() : await readConfigFile(optionSpecs, configPath(config), config.as, cwd)
+  const path = config === undefined ? undefined : configPath(config)
+  const file = config === undefined || path === undefined ? new Map<string, GivenOption>() : await readConfigFile(optionSpecs, path, config.as, cwd)
 
   const values: Record<string, OptionValue> = {}
   const given: Record<string, OptionSource> = {}
@@ -65,7 +69,7 @@ export async function loadOptions (argv: readonly string[], environment: Environ
   }
   const options = completeOptions(values)
   const doubts = checkTogether(options, key => given[key]?.as ?? `${flagName(kebabCase(key))} (default)`)
-  return { command: 'serve', options, given, warnings: [...warnings, ...doubts] }
+  return { command: 'serve', options, given, warnings: [...warnings, ...doubts], file: path === undefined ? undefined : resolve(cwd, path) }
 }
 
 function configPath (config: GivenOption): string {

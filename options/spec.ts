@@ -7,7 +7,7 @@ export type OptionFormat = 'hostname' | 'url' | 'header-name' | 'path' | 'url-pa
 export type OptionOrigin = 'flag' | 'environment' | 'file'
 
 /** Headings of `--help` and of docs/options.md. */
-export type OptionGroup = 'Server' | 'Workers' | 'Health checks' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
+export type OptionGroup = 'Server' | 'Workers' | 'Health checks' | 'Retries' | 'Circuit breaker' | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
 
 interface CommonSpec {
   /** kebab-case; every other form is made from it. */

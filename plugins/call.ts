@@ -12,6 +12,8 @@ import type { Assignment } from './load-balancer.ts'
 
 /** What calls tell those who watch them. */
 export interface CallEvents {
+  /** The call is on its way; `streams`: the client asked for a stream. */
+  started: [call: Call, streams: boolean]
   /** The worker's status and headers came. */
   head: [call: Call]
   /** The first byte of the answer came. */
@@ -20,6 +22,12 @@ export interface CallEvents {
   gap: [call: Call, gap: number]
   /** The id of the response being made came; the client has not seen it yet. */
   responseId: [call: Call, id: string]
+  /** The call brought no answer for the client, and another follows after so many milliseconds; `attempt` 1 = the first failed. */
+  retry: [call: Call, pause: number, attempt: number]
+  /** The answer to the request begins with this call's; once a request that a worker answers. */
+  answered: [call: Call]
+  /** The call brought no answer for the client, and after at least one retry no other follows. */
+  exhausted: [call: Call]
   /** The call is over, whoever ended it; once a call. */
   settled: [call: Call]
 }
@@ -37,8 +45,8 @@ export class Call implements ExchangeObserver {
   readonly generation: boolean
   /** The answer is an event stream in clear. */
   streamed = false
-  /** Milliseconds the router took between having read the request and having handed it on. */
-  overheadMs = 0
+  /** Milliseconds the router took between having read the request and having handed it on; undefined for a repeated request. */
+  overheadMs: number | undefined
   private readonly calls: Calls
   private readonly reader: UsageReader
   private readonly boundary = new SseBoundary()

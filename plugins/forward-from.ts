@@ -3,23 +3,21 @@ import { Readable } from 'node:stream'
 import type { FastifyReply } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { clientError } from '../core/failure.ts'
-import { kExchange } from '../core/dispatcher.ts'
+import { kDelivery } from '../core/delivery.ts'
 import { headerIn, headersForClient } from '../core/headers.ts'
-import { cutOff, sendHead } from '../core/relay.ts'
+import { cutOff, isEventStream, sendHead } from '../core/relay.ts'
 import { errorEvent } from '../openai/sse.ts'
-import type { Call } from './call.ts'
 import { describeError } from './errors.ts'
+import type { RequestDelivery } from './request-delivery.ts'
 
 type HeaderMap = Record<string, string | string[]>
 
 const kAsSent: unique symbol = Symbol('vllm-router.as-sent')
 
-/** The parts of a request that reply-from would change: it resolves paths as URLs and keeps headers in an object. */
+/** The parts of a request that reply-from would change. Path and headers are the delivery's: reply-from resolves paths as URLs and keeps headers in an object. */
 interface AsSent {
-  readonly path: string
-  readonly headers: string[]
   readonly body: Buffer | null
-  readonly [kExchange]: Call['exchange']
+  readonly [kDelivery]: RequestDelivery
 }
 
 /** Puts a request as the client sent it in the place of what reply-from made of it. */
@@ -43,26 +41,27 @@ function toMap (flat: readonly string[]): HeaderMap {
 }
 
 /** The bytes of an event stream and, where it breaks off, an event that says so. */
-async function * withLastWords (stream: Readable, call: Call): AsyncGenerator<Buffer> {
+async function * withLastWords (stream: Readable, delivery: RequestDelivery): AsyncGenerator<Buffer> {
   try {
     yield * stream as AsyncIterable<Buffer>
   } catch (error) {
-    if (call.exchange.end === 'client_gone') throw error
-    yield errorEvent(describeError(clientError(error, true)).body, call.atEventBoundary)
+    if (delivery.ended === undefined && delivery.call?.exchange.end === 'client_gone') throw error
+    yield errorEvent(describeError(delivery.ended ?? clientError(error, true)).body, delivery.call?.atEventBoundary ?? true)
   }
 }
 
 /** Hands the worker's answer to Fastify. */
-function answer (reply: FastifyReply, call: Call, stream: Readable): void {
+function answer (reply: FastifyReply, delivery: RequestDelivery, stream: Readable): void {
   // reply-from has given up on a status line that Fastify cannot repeat
   if (reply.sent) {
     stream.destroy()
     return
   }
-  const { exchange, streamed } = call
+  const { headers, message } = delivery.head
   const { raw } = reply
-  const lengthKnown = headerIn(exchange.headers, 'content-length') !== undefined
-  if (exchange.statusMessage !== '') raw.statusMessage = exchange.statusMessage
+  const streamed = isEventStream(headers)
+  const lengthKnown = headerIn(headers, 'content-length') !== undefined
+  if (message !== '') raw.statusMessage = message
   // from here on the answer is the worker's, also if it breaks before its first byte; the head of a stream goes out at once
   raw.once('pipe', () => {
     raw.writeHead(raw.statusCode)
@@ -70,27 +69,27 @@ function answer (reply: FastifyReply, call: Call, stream: Readable): void {
   })
   // an answer whose length was announced has no room for one more event
   if (streamed && !lengthKnown) {
-    reply.send(Readable.from(withLastWords(stream, call), { objectMode: false }))
+    reply.send(Readable.from(withLastWords(stream, delivery), { objectMode: false }))
     return
   }
   stream.once('error', () => { if (raw.headersSent) cutOff(raw, lengthKnown) })
   reply.send(stream)
 }
 
-/** Sends the request of `reply` to the call's worker; `failed` is told when no answer came. */
-export function sendFrom (reply: FastifyReply, call: Call, path: string, headers: string[], failed: (error: Error) => void): void {
-  const { worker } = call.assignment
+/** Sends the request of `reply`; `failed` is told when no answer came. False when nobody could take it. */
+export function sendFrom (reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void): boolean {
   const { body } = reply.request
-  const request: AsSent = { path: worker.basePath + path, headers, body: Buffer.isBuffer(body) ? body : null, [kExchange]: call.exchange }
+  const request: AsSent = { body: Buffer.isBuffer(body) ? body : null, [kDelivery]: delivery }
   reply.from('/', {
-    getUpstream: () => worker.origin,
-    // path, headers and body are those of `request` in the end: see `asSent`
+    // where the request goes is said by each attempt: see `asSent`
+    getUpstream: () => 'http://worker.invalid',
     body: null,
     rewriteRequestHeaders: () => ({ [kAsSent]: request }),
-    rewriteHeaders: () => toMap(headersForClient(call.exchange.headers)),
+    rewriteHeaders: () => toMap(headersForClient(delivery.head.headers)),
     // it would repeat GETs that were answered with 503 by itself
     retryDelay: () => null,
-    onResponse: (_request, _reply, response) => answer(reply, call, (response as unknown as { stream: Readable }).stream),
-    onError: (_reply, { error }) => failed(call.exchange.error ?? error)
+    onResponse: (_request, _reply, response) => answer(reply, delivery, (response as unknown as { stream: Readable }).stream),
+    onError: (_reply, { error }) => failed(delivery.call?.exchange.error ?? error)
   })
+  return delivery.call !== undefined
 }

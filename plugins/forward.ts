@@ -6,23 +6,33 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
-import { kExchange } from '../core/dispatcher.ts'
+import { kDelivery } from '../core/delivery.ts'
 import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
-import { headersForWorker } from '../core/headers.ts'
 import { Relay } from '../core/relay.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
 import { errorEvent } from '../openai/sse.ts'
-import { Call, Calls } from './call.ts'
+import { Calls } from './call.ts'
+import type { Call } from './call.ts'
+import { Deliveries } from './deliveries.ts'
 import { describeError } from './errors.ts'
 import { asSent, sendFrom } from './forward-from.ts'
+import { RequestDelivery, retriesOf } from './request-delivery.ts'
 
-/** Options of the forward plugin. */
-export interface ForwardOptions {
+/** Options of the forward plugin that may change while it runs. */
+export interface ForwardingLimits {
   /** Lets a client's own top-level `kv_transfer_params` pass; with some connectors it can end an engine. Default false. */
   allowClientKvTransferParams?: boolean
+  /** Seconds for all attempts at a request together, to the first byte of the answer. Default 1800. */
+  requestTimeoutSecs?: number
+  /** Seconds for one attempt, to the first byte of the answer; 0 = no limit of its own. Default 0. */
+  firstByteTimeoutSecs?: number
+}
+
+/** Options of the forward plugin. */
+export interface ForwardOptions extends ForwardingLimits {
   /** Response ids remembered so that `/v1/responses/{id}` finds the worker that made it. Default 100,000. */
   responseAffinitySize?: number
   clock?: Clock
@@ -44,6 +54,12 @@ declare module 'fastify' {
   interface FastifyInstance {
     /** Every call to a worker, for those who watch. */
     readonly calls: Calls
+    /** Requests handed to workers and not answered in full, for those who must end them early. */
+    readonly deliveries: Deliveries
+    readonly forwarding: {
+      /** Changes options while the router runs, for requests that come from now on. */
+      configure (options: ForwardingLimits): void
+    }
     /** Which worker made which response. */
     readonly responseAffinity: ResponseAffinity
   }
@@ -88,27 +104,20 @@ function mayBeJson (request: FastifyRequest): boolean {
   return type === undefined || /json/i.test(type) || type === 'application/octet-stream'
 }
 
-/** Refuses what no worker should get and finds a worker for the rest. */
-function begin (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply, path: string, how: Forwarding, options: ForwardOptions): Call {
-  const body = Buffer.isBuffer(request.body) ? request.body : undefined
-  const routing = new RequestRouting(withoutQuery(path), request.headers, body)
-  if (options.allowClientKvTransferParams !== true && mayBeJson(request) && routing.hasKvTransferParams) throw new KvTransferParamsError()
-  const assignment = fastify.balancer.assign('regular', routing, how.pinned)
-  if (assignment === undefined) {
-    reply.header('retry-after', '1')
-    throw new NoAvailableWorkersError(fastify.workers.size === 0 ? 'none is known' : `none of ${fastify.workers.size} is ready`)
-  }
-  if (assignment.worker.basePath !== '' && upwards.test(withoutQuery(path))) {
-    assignment.finish({ ok: true, firstByteMs: undefined, durationMs: 0, promptTokens: undefined, completionTokens: undefined, cachedTokens: undefined })
-    throw new InvalidRequestError('The path leads out of the worker')
-  }
-  const route = reply.routeOptions.config.workerRoute ?? 'other'
-  return new Call(fastify.calls, options.clock ?? systemClock, assignment, route, how.via === 'dispatch', how.makes)
+/** What the client gets when nobody can take its request. */
+function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: RequestRouting, clock: Clock): Error {
+  const { workers } = fastify
+  const held = workers.held('regular', routing.model)
+  const soonest = Math.min(...held.map(worker => Math.max(...worker.holds.values())))
+  const seconds = Number.isFinite(soonest) ? Math.max(1, Math.ceil((soonest - clock.now()) / 1000)) : 1
+  reply.header('retry-after', String(seconds))
+  const why = workers.size === 0 ? 'none is known' : held.length > 0 ? `${held.length} of ${workers.size} are held back for now` : `none of ${workers.size} is ready`
+  return new NoAvailableWorkersError(why)
 }
 
 /** Straight through undici: the answer's bytes go to the client's socket as they come. */
-function sendDispatch (fastify: FastifyInstance, request: FastifyRequest, reply: FastifyReply, call: Call, path: string, headers: string[]): void {
-  const { worker } = call.assignment
+function sendDispatch (fastify: FastifyInstance, reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void): boolean {
+  const { request } = reply
   const relay = new Relay(reply.raw, {
     takeOver () {
       reply.hijack()
@@ -118,28 +127,24 @@ function sendDispatch (fastify: FastifyInstance, request: FastifyRequest, reply:
       }
       return own
     },
-    failed: error => fail(request, reply, call, error),
-    lastWords: error => errorEvent(describeError(clientError(error, true)).body, call.atEventBoundary)
+    failed,
+    lastWords: error => errorEvent(describeError(delivery.ended ?? clientError(error, true)).body, delivery.call?.atEventBoundary ?? true)
   })
+  // origin, path and headers are those of each attempt
   const options = {
-    origin: worker.origin,
-    path: worker.basePath + path,
-    method: request.raw.method ?? 'GET',
-    headers,
-    body: Buffer.isBuffer(request.body) ? request.body : null,
-    [kExchange]: call.exchange
+    origin: '', path: '/', method: request.raw.method ?? 'GET', body: Buffer.isBuffer(request.body) ? request.body : null, [kDelivery]: delivery
   }
-  fastify.upstream.dispatcher.dispatch(options, relay)
+  return fastify.upstream.dispatcher.dispatch(options, relay)
 }
 
-/** Answers for a call that brought no answer; a client that is gone gets none. */
-function fail (request: FastifyRequest, reply: FastifyReply, call: Call, error: Error): void {
-  if (call.exchange.end === 'client_gone') {
-    request.routerFailure = 'client_gone'
+/** Answers for a request that no worker answered; a client that is gone gets no answer. */
+function fail (reply: FastifyReply, gone: boolean, error: Error): void {
+  if (gone) {
+    reply.request.routerFailure = 'client_gone'
     if (!reply.sent) reply.hijack()
     return
   }
-  if (!reply.sent) reply.send(clientError(error, false))
+  if (!reply.sent) reply.send(error)
   else reply.raw.destroy()
 }
 
@@ -171,13 +176,17 @@ function closeQueued (request: FastifyRequest, reply: FastifyReply): void {
 
 const debugLevels = new Set(['debug', 'trace'])
 
-const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
+const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
+  let options = given
   const prefix = fastify.prefix
   const clock = options.clock ?? systemClock
   const affinity = new ResponseAffinity(options.responseAffinitySize ?? 100_000)
   const calls = new Calls()
   fastify.decorate('calls', calls)
   fastify.decorate('responseAffinity', affinity)
+  const deliveries = new Deliveries()
+  fastify.decorate('deliveries', deliveries)
+  fastify.decorate('forwarding', { configure (changed) { options = { ...options, ...changed } } })
   fastify.decorateRequest('workerCall', null)
   await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher.compose(asSent), disableRequestLogging: true })
 
@@ -206,28 +215,65 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, options) => {
     const readAt = clock.now()
     const request = this.request
     const path = pathOf(request, prefix)
-    const call = begin(fastify, request, this, path, how, options)
-    request.workerCall = call
-    const { worker, policy, decision } = call.assignment
-    this.raw.once('close', () => {
-      if (!this.raw.writableFinished) call.exchange.abandon()
+    const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
+    if (options.allowClientKvTransferParams !== true && mayBeJson(request) && routing.hasKvTransferParams) throw new KvTransferParamsError()
+    if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
+    let gone = false
+    const delivery = new RequestDelivery({
+      fastify,
+      request,
+      reply: this,
+      routing,
+      clock,
+      path,
+      route: this.routeOptions.config.workerRoute ?? 'other',
+      generation: how.via === 'dispatch',
+      pinned: how.pinned,
+      makes: how.makes,
+      deadlineMs: (options.requestTimeoutSecs ?? 1800) * 1000,
+      firstByteMs: (options.firstByteTimeoutSecs ?? 0) * 1000,
+      chosen: call => chosen(this, call),
+      returned: call => present(this, call)
     })
-    if (request.headers['x-vllm-router-explain'] !== undefined) this.header('x-vllm-router-decision', explain(call))
-    if (debugLevels.has(fastify.log.level)) {
-      fastify.log.debug({ reqId: request.id, worker: worker.id, policy, reason: decision.reason, match: decision.match, candidates: call.assignment.candidates }, 'worker chosen')
+    retriesOf(fastify)?.budget.request()
+    const end = (error: Error): void => {
+      this.request.routerFailure = String(describeError(error).body.error.code)
+      delivery.abandon(error)
+      // nothing was under way that could have failed, and no answer that could have ended
+      if (this.sent || this.raw.headersSent) return
+      gone = true
+      this.send(error)
     }
-    const headers = headersForWorker(request.raw.rawHeaders, {
-      requestId: request.id, rank: worker.rankHeader, authorization: fastify.upstream.authorization
+    deliveries.add(delivery, end)
+    this.raw.once('close', () => {
+      deliveries.delete(delivery)
+      if (this.raw.writableFinished) return
+      gone = true
+      delivery.abandon()
     })
+    const failed = (error: Error): void => fail(this, gone, delivery.ended ?? clientError(error, false))
     try {
-      if (how.via === 'dispatch') sendDispatch(fastify, request, this, call, path, headers)
-      else sendFrom(this, call, path, headers, error => fail(request, this, call, error))
+      const sent = how.via === 'dispatch' ? sendDispatch(fastify, this, delivery, failed) : sendFrom(this, delivery, failed)
+      if (delivery.call === undefined && !sent) throw nobody(fastify, this, routing, clock)
     } catch (error) {
-      call.exchange.failed(error instanceof Error ? error : new Error(String(error)))
+      delivery.call?.exchange.failed(error instanceof Error ? error : new Error(String(error)))
       throw error
     }
-    call.overheadMs = clock.now() - readAt
+    if (delivery.call !== undefined) delivery.call.overheadMs = clock.now() - readAt
   })
+
+  function present (reply: FastifyReply, call: Call): void {
+    reply.request.workerCall = call
+    if (reply.request.headers['x-vllm-router-explain'] !== undefined) reply.header('x-vllm-router-decision', explain(call))
+  }
+
+  function chosen (reply: FastifyReply, call: Call): void {
+    const { worker, policy, decision, candidates } = call.assignment
+    const { request } = reply
+    present(reply, call)
+    if (!debugLevels.has(fastify.log.level)) return
+    fastify.log.debug({ reqId: request.id, worker: worker.id, policy, reason: decision.reason, match: decision.match, candidates }, 'worker chosen')
+  }
 }
 
 /** Fastify plugin: `reply.forward()`, and `fastify.calls` to watch what becomes of it. */

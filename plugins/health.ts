@@ -48,12 +48,18 @@ const plugin: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   })
   const intervalMs = (options.loadScrapeIntervalSecs ?? 5) * 1000
   const scraper = new LoadScraper({ registry, client: fastify.upstream.client, clock, random, intervalMs })
-  const scrapes = intervalMs > 0 && fastify.balancer.wantsForeignLoad
   fastify.decorate('prober', prober)
   fastify.balancer.on('unknownModel', () => prober.refreshModels())
+  // only some policies want to know
+  const watchLoads = (): void => {
+    scraper.stop()
+    if (intervalMs > 0 && fastify.balancer.wantsForeignLoad) scraper.start()
+    else for (const worker of registry.list()) worker.foreignLoad = 0
+  }
+  fastify.balancer.on('policy', watchLoads)
   fastify.addHook('onReady', next => {
     prober.start()
-    if (scrapes) scraper.start()
+    watchLoads()
     next()
   })
   fastify.addHook('onClose', (_instance, next) => {

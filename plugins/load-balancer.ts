@@ -2,6 +2,7 @@
 import { EventEmitter } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
+import type { Candidates } from '../core/candidates.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { Lease } from '../core/lease.ts'
@@ -37,22 +38,42 @@ export interface Assignment {
 /** What the balancer tells. */
 export interface BalancerEvents {
   assigned: [assignment: Assignment]
+  /** A chosen worker was given back. */
+  finished: [assignment: Assignment]
+  /** Another policy chooses from now on. */
+  policy: [policy: Policy, before: Policy]
   /** A request named a model that no ready worker is known to serve. */
   unknownModel: [model: string]
 }
 
 /** Picks workers; `fastify.balancer`. */
 export class LoadBalancer extends EventEmitter<BalancerEvents> {
-  readonly policy: Policy
+  /** Where every worker is held back, go on with the least bad one. */
+  panic = false
+  private chooser: Policy
   private readonly registry: WorkerRegistry
 
   constructor (registry: WorkerRegistry, policy: Policy) {
     super()
     this.registry = registry
-    this.policy = policy
+    this.chooser = policy
     for (const worker of registry.list()) policy.workerAdded?.(worker)
-    registry.on('added', worker => policy.workerAdded?.(worker))
-    registry.on('removed', worker => policy.workerRemoved?.(worker))
+    registry.on('added', worker => this.policy.workerAdded?.(worker))
+    registry.on('removed', worker => this.policy.workerRemoved?.(worker))
+  }
+
+  /** Who chooses. */
+  get policy (): Policy {
+    return this.chooser
+  }
+
+  /** Lets another policy choose, which begins without memory; the one before hears to the end of the requests it chose for. */
+  setPolicy (policy: Policy): void {
+    const before = this.chooser
+    if (policy === before) return
+    for (const worker of this.registry.list()) policy.workerAdded?.(worker)
+    this.chooser = policy
+    this.emit('policy', policy, before)
   }
 
   /** True when the policy reads what workers say of their load. */
@@ -60,22 +81,27 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     return this.policy.wantsForeignLoad === true
   }
 
+  /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to. */
+  candidates (role: Role, routing: Routing): Candidates {
+    const { model } = routing
+    const serving = model === undefined ? undefined : this.registry.serving(role, model)
+    if (serving !== undefined) return serving
+    if (model !== undefined) this.emit('unknownModel', model)
+    return this.registry.candidates(role)
+  }
+
   /**
-   * Chooses a worker for a request and leases it; undefined when no worker of the role is ready. A request whose model some
+   * Chooses a worker for a request and leases it; undefined when no worker of the role may be picked. A request whose model some
    * workers are known to serve goes to those; any other to anybody, whose own answer the client gets.
    * @param pinned the worker the request must go to because only it can answer
+   * @param tried workers that have failed this request; they are chosen only where there is no other
    */
-  assign (role: Role, routing: Routing, pinned?: Worker): Assignment | undefined {
+  assign (role: Role, routing: Routing, pinned?: Worker, tried?: ReadonlySet<Worker>): Assignment | undefined {
     const { policy, registry } = this
-    const model = routing.model
-    let candidates = registry.candidates(role)
-    if (model !== undefined) {
-      const serving = registry.serving(role, model)
-      if (serving !== undefined) candidates = serving
-      else this.emit('unknownModel', model)
-    }
-    if (pinned === undefined && candidates.workers.length === 0) return undefined
-    const decision: Decision = pinned === undefined ? policy.pick(candidates, routing) : { worker: pinned, reason: 'pinned' }
+    const whole = this.candidates(role, routing)
+    const candidates = tried === undefined ? whole : whole.without(tried)
+    const decision = this.decide(role, routing, candidates, pinned, tried)
+    if (decision === undefined) return undefined
     const worker = decision.worker
     const lease = new Lease(registry, worker)
     const assignment: Assignment = {
@@ -85,17 +111,42 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
       decision,
       candidates: candidates.workers.length,
       firstByte: () => policy.firstByte?.(worker, routing),
-      finish: how => { if (lease.end()) policy.finished?.(worker, routing, how) }
+      finish: how => {
+        if (!lease.end()) return
+        this.emit('finished', assignment)
+        policy.finished?.(worker, routing, how)
+      }
     }
     try {
       policy.dispatched?.(worker, routing)
       this.emit('assigned', assignment)
     } catch (error) {
       // nobody will ever finish this assignment
-      lease.end()
+      if (lease.end()) this.emit('finished', assignment)
       throw error
     }
     return assignment
+  }
+
+  /**
+   * In panic mode, who gets a request when nobody is a candidate: of the workers held back those not tried yet, of these the one with
+   * the fewest requests in flight, then the one that comes back first. A worker with as many requests as it may have gets no more.
+   */
+  lastResort (role: Role, routing: Routing, tried?: ReadonlySet<Worker>): Worker | undefined {
+    if (!this.panic) return undefined
+    const { model } = routing
+    const known = model !== undefined && this.registry.serving(role, model) !== undefined
+    const back = (worker: Worker): number => Math.max(...worker.holds.values())
+    return this.registry.held(role, model)
+      .filter(worker => !worker.holds.has('full') && (!known || worker.models?.has(model) === true))
+      .sort((one, two) => Number(tried?.has(one) ?? false) - Number(tried?.has(two) ?? false) || one.inFlight - two.inFlight || back(one) - back(two))[0]
+  }
+
+  private decide (role: Role, routing: Routing, candidates: Candidates, pinned: Worker | undefined, tried: ReadonlySet<Worker> | undefined): Decision | undefined {
+    if (pinned !== undefined) return { worker: pinned, reason: 'pinned' }
+    if (candidates.workers.length > 0) return this.policy.pick(candidates, routing)
+    const worker = this.lastResort(role, routing, tried)
+    return worker === undefined ? undefined : { worker, reason: 'panic' }
   }
 }
 

@@ -19,6 +19,8 @@ export interface ManualWorkers {
   find (url: string): Worker[]
   /** Sets the workers leaving. @throws UnknownWorkerError, ForeignWorkerError when another source would bring them back */
   remove (url: string): Worker[]
+  /** Changes options while the router runs, for workers added from now on. */
+  configure (options: ManualWorkersOptions): void
 }
 
 declare module 'fastify' {
@@ -30,7 +32,8 @@ declare module 'fastify' {
 /** Sources whose lists stay as they were stated, so that taking an entry off them lasts. */
 const editable = ['static', 'manual']
 
-const plugin: FastifyPluginAsync<ManualWorkersOptions> = async (fastify, options) => {
+const plugin: FastifyPluginAsync<ManualWorkersOptions> = async (fastify, given) => {
+  let options = given
   const registry = fastify.workers
 
   function parse (text: string): { url: string, rank: number | undefined } {
@@ -50,6 +53,7 @@ const plugin: FastifyPluginAsync<ManualWorkersOptions> = async (fastify, options
 
   fastify.decorate('manualWorkers', {
     find,
+    configure (changed) { options = { ...options, ...changed } },
     add (text, details = {}) {
       const { url, rank } = parse(text)
       const known = registry.at(url).filter(worker => worker.state !== 'draining')

@@ -1,6 +1,7 @@
 // Every metric of the router: name, help and labels, made in a registry of one's own. Names follow the Rust router's where they mean the same.
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
+import type { BreakerState } from '../core/breaker.ts'
 
 /** Buckets of the Rust router for durations, in seconds. */
 const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
@@ -30,16 +31,40 @@ export interface RouterMetrics {
   readonly embeddings: promClient.Counter
   readonly embeddingsErrors: promClient.Counter<'error_type'>
   readonly embeddingsDuration: promClient.Histogram
+  readonly retries: promClient.Counter<'route'>
+  readonly retriesExhausted: promClient.Counter<'route'>
+  readonly retryBackoff: promClient.Histogram<'attempt'>
   readonly discoveryUpdates: promClient.Counter<'source'>
+  readonly breakerTransitions: promClient.Counter<'worker' | 'from' | 'to'>
+  readonly breakerOutcomes: promClient.Counter<'worker' | 'outcome'>
+  readonly queueWait: promClient.Histogram
+  readonly queueRejections: promClient.Counter<'reason'>
 }
+
+/** One worker as gauges show it; what is undefined is not shown. */
+export interface WorkerReading {
+  readonly id: string
+  readonly ready: boolean
+  readonly inFlight: number
+  readonly load: number
+  readonly indexed: number | undefined
+  readonly weight: number
+  readonly breaker: BreakerState | undefined
+}
+
+/** States of a breaker as numbers, those of the Rust router. */
+const breakerStates: Readonly<Record<BreakerState, number>> = { closed: 0, open: 1, half_open: 2 }
 
 /** What gauges read when somebody looks. */
 export interface Readings {
   /** Workers by id with what is to be shown of each. */
-  readonly workers: () => Iterable<{ id: string, ready: boolean, inFlight: number, load: number, indexed: number | undefined }>
+  readonly workers: () => Iterable<WorkerReading>
   readonly ready: () => number
   readonly minInFlight: () => number
   readonly maxInFlight: () => number
+  /** Requests that wait to be let in, and that were. */
+  readonly queued: () => number
+  readonly admitted: () => number
   readonly sources: () => Iterable<{ name: string, ok: boolean }>
 }
 
@@ -72,7 +97,14 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     embeddings: counter('embeddings_total', 'Embedding requests'),
     embeddingsErrors: counter('embeddings_errors_total', 'Embedding requests that did not end well, by kind', ['error_type']),
     embeddingsDuration: histogram('embeddings_duration_seconds', 'From an embedding request\'s arrival to the end of its answer', durations),
-    discoveryUpdates: counter('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source'])
+    retries: counter('retries_total', 'Attempts that were followed by another at the same request, by route', ['route']),
+    retriesExhausted: counter('retries_exhausted_total', 'Requests that were tried again and got an error all the same, by route', ['route']),
+    retryBackoff: histogram('retry_backoff_duration_seconds', 'Pause before another attempt, by the number of the attempt before it (1 to 10, 10+); 0 after a refused connection', durations, ['attempt']),
+    discoveryUpdates: counter('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source']),
+    breakerTransitions: counter('cb_state_transitions_total', 'Moves of a worker\'s circuit breaker, by the states it went from and to: closed, open, half_open', ['worker', 'from', 'to']),
+    breakerOutcomes: counter('cb_outcomes_total', 'Calls to a worker as its circuit breaker judged them: success, failure, or neither (a client\'s mistake or departure, a worker that asked for a pause)', ['worker', 'outcome']),
+    queueWait: histogram('queue_wait_seconds', 'Time in the queue of requests that had to wait for a place, whether they got one or waited too long', durations),
+    queueRejections: counter('queue_rejections_total', 'Requests that were not served, by reason: full (the queue was full), timeout (waited too long)', ['reason'])
   }
 }
 
@@ -82,7 +114,7 @@ export function gauges (client: typeof promClient, register: Registry, readings:
   const gauge = (name: string, help: string, collect: (this: promClient.Gauge) => void): void => {
     new client.Gauge({ name: prefix + name, help, registers, collect }) // eslint-disable-line no-new
   }
-  const perWorker = (name: string, help: string, read: (worker: { ready: boolean, inFlight: number, load: number, indexed: number | undefined }) => number | undefined): void => {
+  const perWorker = (name: string, help: string, read: (worker: WorkerReading) => number | undefined): void => {
     // eslint-disable-next-line no-new
     new client.Gauge({
       name: prefix + name,
@@ -102,10 +134,14 @@ export function gauges (client: typeof promClient, register: Registry, readings:
   gauge('active_workers', 'Workers that may be picked now', function () { this.set(readings.ready()) })
   gauge('min_load', 'Fewest requests in flight on any ready worker', function () { this.set(readings.minInFlight()) })
   gauge('max_load', 'Most requests in flight on any ready worker', function () { this.set(readings.maxInFlight()) })
+  gauge('queue_depth', 'Requests that wait for a place among those in flight', function () { this.set(readings.queued()) })
+  gauge('in_flight_requests', 'Requests for workers that were let in and have not ended', function () { this.set(readings.admitted()) })
   perWorker('worker_health', '1 while a worker is ready, else 0', worker => worker.ready ? 1 : 0)
   perWorker('running_requests', 'Requests of this router in flight on a worker', worker => worker.inFlight)
   perWorker('worker_load', 'Load of a worker as policies see it: requests in flight here, and others\' as the worker reports them', worker => worker.load)
   perWorker('tree_size', 'Blocks of prompts that the policy remembers for a worker', worker => worker.indexed)
+  perWorker('cb_state', 'State of a worker\'s circuit breaker: 0 closed, 1 open, 2 half open', worker => worker.breaker && breakerStates[worker.breaker])
+  perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', worker => worker.weight)
   // eslint-disable-next-line no-new
   new client.Gauge({
     name: prefix + 'discovery_source_ok',

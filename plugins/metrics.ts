@@ -24,12 +24,18 @@ declare module 'fastify' {
 /** Series of one worker, bound once. */
 interface WorkerSeries {
   processed: { inc (): void }
-  decisions: Map<string, { inc (): void }>
+  /** By policy and reason. */
+  decisions: Map<string, Map<string, { inc (): void }>>
 }
+
+const outcomes = ['success', 'failure', 'neither'] as const
+/** The moves a breaker can make. */
+const breakerMoves = [['closed', 'open'], ['open', 'half_open'], ['half_open', 'open'], ['half_open', 'closed'], ['open', 'closed']] as const
 
 /** How a request for a worker ended, as `error_type`; undefined when it ended well. */
 function errorOf (request: FastifyRequest, reply: FastifyReply): string | undefined {
-  if (request.workerCall?.exchange.end === 'broken') return 'stream_broken'
+  // with an error of the router's own, nothing of the broken answer reached the client
+  if (request.workerCall?.exchange.end === 'broken' && request.routerFailure === null) return 'stream_broken'
   if (!reply.raw.writableFinished) return 'client_gone'
   if (request.routerFailure !== null) return request.routerFailure
   return reply.raw.statusCode >= 400 ? 'backend_error' : undefined
@@ -44,15 +50,33 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   if (options.processMetrics !== false) client.collectDefaultMetrics({ register })
   const metrics = eventMetrics(client, register)
   const { workers, balancer, calls } = fastify
+  // the admission plugin is optional
+  const admission = fastify.hasDecorator('admission') ? fastify.admission : undefined
+  admission?.on('waited', milliseconds => metrics.queueWait.observe(milliseconds / 1000))
+  admission?.on('refused', reason => metrics.queueRejections.labels(reason).inc())
+  // so is the circuit breaker
+  const breakers = fastify.hasDecorator('breakers') ? fastify.breakers : undefined
+  breakers?.on('changed', (worker, to, from) => metrics.breakerTransitions.labels(worker.id, from, to).inc())
+  breakers?.on('outcome', (worker, outcome) => metrics.breakerOutcomes.labels(worker.id, outcome).inc())
   gauges(client, register, {
     * workers () {
       for (const worker of workers.list()) {
-        yield { id: worker.id, ready: worker.state === 'ready', inFlight: worker.inFlight, load: worker.load, indexed: balancer.policy.size?.(worker) }
+        yield {
+          id: worker.id,
+          ready: worker.state === 'ready',
+          inFlight: worker.inFlight,
+          load: worker.load,
+          indexed: balancer.policy.size?.(worker),
+          weight: worker.weight,
+          breaker: breakers?.stateOf(worker)
+        }
       }
     },
     ready: () => workers.candidates('regular').workers.length,
     minInFlight: () => workers.candidates('regular').minInFlight,
     maxInFlight: () => workers.candidates('regular').maxInFlight,
+    queued: () => admission?.waiting ?? 0,
+    admitted: () => admission?.inFlight ?? 0,
     * sources () {
       for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
     }
@@ -72,10 +96,15 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   balancer.on('assigned', ({ worker, policy, decision: { reason } }) => {
     const bound = seriesOf(worker)
     bound.processed.inc()
-    let decisions = bound.decisions.get(reason)
+    let reasons = bound.decisions.get(policy)
+    if (reasons === undefined) {
+      reasons = new Map()
+      bound.decisions.set(policy, reasons)
+    }
+    let decisions = reasons.get(reason)
     if (decisions === undefined) {
       decisions = metrics.decisions.labels(policy, worker.id, reason)
-      bound.decisions.set(reason, decisions)
+      reasons.set(reason, decisions)
     }
     decisions.inc()
     if (reason === 'prefix_hit') metrics.cacheHits.inc()
@@ -91,13 +120,16 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   })
   workers.on('removed', worker => {
     metrics.discoveryUpdates.labels(broughtBy.get(worker) ?? 'unknown').inc()
-    for (const reason of series.get(worker)?.decisions.keys() ?? []) metrics.decisions.remove(balancer.policy.name, worker.id, reason)
+    for (const [policy, reasons] of series.get(worker)?.decisions ?? []) for (const reason of reasons.keys()) metrics.decisions.remove(policy, worker.id, reason)
     series.delete(worker)
     metrics.processed.remove(worker.id)
     metrics.streamErrors.remove(worker.id)
+    for (const outcome of outcomes) metrics.breakerOutcomes.remove(worker.id, outcome)
+    for (const [from, to] of breakerMoves) metrics.breakerTransitions.remove(worker.id, from, to)
   })
 
-  calls.on('head', call => {
+  // once a request: those that another attempt was to better took no time that anybody waited for an answer
+  calls.on('answered', call => {
     const { headAt, startedAt } = call.exchange
     if (call.generation && headAt !== undefined) metrics.generateDuration.observe((headAt - startedAt) / 1000)
   })
@@ -113,8 +145,14 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     const { worker } = call.assignment
     // the last call of a leaving worker ends after the worker: its series must not come back
     if (call.exchange.end === 'broken' && worker.state !== 'gone') metrics.streamErrors.labels(worker.id).inc()
-    metrics.overhead.observe(call.overheadMs / 1000)
+    if (call.overheadMs !== undefined) metrics.overhead.observe(call.overheadMs / 1000)
   })
+
+  calls.on('retry', (call, pause, attempt) => {
+    metrics.retries.labels(call.route).inc()
+    metrics.retryBackoff.labels(attempt > 10 ? '10+' : String(attempt)).observe(pause / 1000)
+  })
+  calls.on('exhausted', call => metrics.retriesExhausted.labels(call.route).inc())
 
   // the reply's own `close` comes exactly once however a request ends; Fastify's onResponse does not
   fastify.addHook('onRequest', (request, reply, next) => {

@@ -2,7 +2,10 @@
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import type { Dispatcher } from 'undici'
-import { createAgent, tracked } from '../core/dispatcher.ts'
+import { systemClock } from '../core/clock.ts'
+import type { Clock } from '../core/clock.ts'
+import { delivering } from '../core/delivery.ts'
+import { createAgent } from '../core/dispatcher.ts'
 import { WorkerClient } from '../discovery/worker-client.ts'
 
 /** Options of the upstream plugin. */
@@ -13,17 +16,18 @@ export interface UpstreamOptions {
   connectTimeoutSecs?: number
   /** Seconds an idle connection to a worker is kept; 0 = none is. Default 2. */
   poolIdleTimeoutSecs?: number
-  /** Seconds a worker may be silent before its answer, and between two pieces of it. Default 1800. */
-  requestTimeoutSecs?: number
+  /** Seconds a worker may be silent between two pieces of an answer; 0 = no limit. Default 300. */
+  idleTimeoutSecs?: number
   /** Path of a worker's health check. Default `/health`. */
   healthCheckEndpoint?: string
   /** Seconds for one question of the router's own. Default 5. */
   healthCheckTimeoutSecs?: number
+  clock?: Clock
 }
 
 /** What the plugin decorates the instance with. */
 export interface Upstream {
-  /** Takes traffic; calls that carry an exchange (`core/dispatcher.ts`) report to it. */
+  /** Takes traffic; requests that carry a delivery (`core/delivery.ts`) are tried as it says. */
   readonly dispatcher: Dispatcher
   /** Asks workers the router's own questions, on connections of its own. */
   readonly client: WorkerClient
@@ -42,10 +46,11 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
     connectTimeoutMs: (options.connectTimeoutSecs ?? 10) * 1000,
     idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000
   }
-  const traffic = createAgent({ ...settings, silenceTimeoutMs: (options.requestTimeoutSecs ?? 1800) * 1000 })
+  // the time to the first byte is the delivery's to watch
+  const traffic = createAgent({ ...settings, headTimeoutMs: 0, idleBodyTimeoutMs: (options.idleTimeoutSecs ?? 300) * 1000 })
   const questions = createAgent(settings)
   fastify.decorate('upstream', {
-    dispatcher: traffic.compose(tracked),
+    dispatcher: traffic.compose(delivering(options.clock ?? systemClock)),
     client: new WorkerClient({
       dispatcher: questions,
       apiKey: options.apiKey,

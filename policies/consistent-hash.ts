@@ -1,4 +1,5 @@
 // Keeps a conversation on one worker by a hash ring; when workers come or go, only the keys of those workers move.
+import type { Worker } from '../core/worker.ts'
 import { anyCandidate } from './choose.ts'
 import { HashRings } from './hash-ring.ts'
 import type { Policy, PolicyContext } from './policy.ts'
@@ -15,7 +16,9 @@ export function consistentHash (context: PolicyContext): Policy {
     name: 'consistent_hash',
     pick (candidates, routing) {
       const found = routingKey(routing)
-      const worker = found && rings.of(candidates).owner(ringHash(found.key))
+      const { whole } = candidates
+      const accept = candidates === whole ? undefined : (worker: Worker): boolean => candidates.has(worker)
+      const worker = found && rings.of(whole).owner(ringHash(found.key), accept)
       if (found === undefined || worker === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
       return { worker, reason: found.reason }
     },

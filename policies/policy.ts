@@ -10,7 +10,7 @@ export type Reason =
   | 'round_robin' | 'random' | 'only_candidate' | 'lower_load' | 'equal_load'
   | 'header' | 'session' | 'conversation' | 'no_key'
   | 'prefix_hit' | 'prefix_miss' | 'imbalance'
-  | 'pinned'
+  | 'pinned' | 'panic'
 
 /** What a policy answers. */
 export interface Decision {

@@ -41,6 +41,8 @@ export function rendezvousHash (context: PolicyContext): Policy {
     pick (candidates, routing) {
       const found = routingKey(routing)
       if (found === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
+      // a part of a list is asked once, for a repeated attempt: not worth remembering
+      if (candidates !== candidates.whole) return { worker: highest(candidates, found.key), reason: found.reason }
       const key = found.key.length > longestKey ? `key_hash:${ringHashHex(found.key)}` : found.key
       let known = answers.get(candidates)
       if (known === undefined) answers.set(candidates, known = new Map())

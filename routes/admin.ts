@@ -1,5 +1,6 @@
 // Routes for those who run the fleet: the list of workers, its changes, loads and caches.
 import type { FastifyPluginCallback } from 'fastify'
+import type { BreakerState } from '../core/breaker.ts'
 import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
 import { isWorkerUrl } from '../core/worker-url.ts'
@@ -27,6 +28,9 @@ const tags = ['workers']
 const byUrl = {
   querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it' } } }
 }
+const drains = {
+  querystring: { type: 'object', properties: { drain: { type: 'boolean', default: true, description: 'false: end its requests now; streams with an error event, those not answered yet at another worker' } } }
+}
 const newWorker = {
   type: 'object',
   required: ['url'],
@@ -40,7 +44,7 @@ const newWorker = {
   }
 }
 
-function show (worker: Worker): object {
+function show (worker: Worker, breaker: BreakerState | undefined): object {
   const [first] = worker.models?.keys() ?? []
   return {
     url: worker.id,
@@ -54,6 +58,9 @@ function show (worker: Worker): object {
     alias: worker.alias,
     state: worker.state,
     reason: worker.reason,
+    breaker: breaker ?? 'disabled',
+    holds: [...worker.holds.keys()],
+    weight: worker.weight,
     sources: worker.sources,
     models: [...worker.models?.keys() ?? []],
     in_flight: worker.inFlight,
@@ -76,6 +83,9 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     else void parseJson(request, body, next)
   })
   fastify.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, _body, next) => next(null, undefined))
+
+  /** The state of a worker's breaker; the circuit breaker plugin is optional. */
+  const breakerOf = (worker: Worker): BreakerState | undefined => fastify.hasDecorator('breakers') ? fastify.breakers.stateOf(worker) : undefined
 
   /** The worker of a path; what is no URL at all names no worker either. */
   function named (text: string): Worker {
@@ -102,7 +112,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     const workers = registry.list()
     const count = (role: string): number => workers.filter(worker => worker.role === role).length
     reply.send({
-      workers: workers.map(show),
+      workers: workers.map(worker => show(worker, breakerOf(worker))),
       total: workers.length,
       stats: { prefill_count: count('prefill'), decode_count: count('decode'), regular_count: count('regular') }
     })
@@ -122,12 +132,14 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
 
   // a wildcard: a worker's URL, encoded or not, is longer than a path parameter may be
   fastify.get<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'One worker, by its encoded URL' } }, (request, reply) => {
-    reply.send(show(named(request.params['*'])))
+    const worker = named(request.params['*'])
+    reply.send(show(worker, breakerOf(worker)))
   })
 
-  fastify.delete<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has' } }, (request, reply) => {
+  fastify.delete<{ Params: { '*': string }, Querystring: { drain: boolean } }>('/workers/*', { schema: { ...drains, tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has unless told otherwise' } }, (request, reply) => {
     named(request.params['*'])
-    manual.remove(request.params['*'])
+    const removed = manual.remove(request.params['*'])
+    if (!request.query.drain) for (const worker of removed) fastify.deliveries.cut(worker)
     reply.send({ success: true, message: `Worker ${request.params['*']} removed` })
   })
 

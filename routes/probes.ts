@@ -11,7 +11,8 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   function obstacle (): string | undefined {
     if (fastify.draining) return 'the router is shutting down'
     if (registry.candidates('regular').workers.length > 0) return undefined
-    return registry.size === 0 ? 'no worker is known' : 'no worker is ready'
+    if (registry.size === 0) return 'no worker is known'
+    return registry.held('regular').length > 0 ? 'every worker that is ready is held back for now' : 'no worker is ready'
   }
 
   fastify.get('/liveness', { schema: { tags, summary: 'The process runs' } }, (_request, reply) => {
@@ -34,7 +35,8 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
     const ready = registry.candidates('regular').workers.length
     if (total > 0 && ready === 0) {
       reply.header('retry-after', '1')
-      throw new NoAvailableWorkersError(`none of ${total} is ready`)
+      const held = registry.held('regular').length
+      throw new NoAvailableWorkersError(held > 0 ? `${held} of ${total} are held back for now` : `none of ${total} is ready`)
     }
     reply.send({ status: 'healthy', healthy_workers: ready, total_workers: total })
   })

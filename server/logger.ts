@@ -17,6 +17,8 @@ const filesKept = 30
 /** A log, and the moment from which a terminal shows it. */
 export interface ServerLog {
   readonly log: Logger
+  /** Changes the least important level that is logged. */
+  setLevel (level: RouterOptions['logLevel']): void
   /** Shows what was held back so that the summary comes first, and everything from now on. */
   release (): void
 }
@@ -29,7 +31,8 @@ export interface ServerLog {
 export async function createLogger (options: Pick<RouterOptions, 'logLevel' | 'logDir'>, terminal: boolean): Promise<ServerLog> {
   const level = levels[options.logLevel]
   const held = terminal ? new HeldStream(await readable()) : undefined
-  const streams: pino.StreamEntry[] = [{ level, stream: held ?? pino.destination({ fd: 1, sync: true }) }]
+  // the logger's own level decides, which may change; the streams take everything it lets through
+  const streams: pino.StreamEntry[] = [{ level: 'trace', stream: held ?? pino.destination({ fd: 1, sync: true }) }]
   if (options.logDir !== undefined) {
     await checkFolder(options.logDir)
     const file = join(options.logDir, 'vllm-router')
@@ -37,10 +40,10 @@ export async function createLogger (options: Pick<RouterOptions, 'logLevel' | 'l
       target: 'pino-roll',
       options: { file, frequency: 'daily', dateFormat: 'yyyy-MM-dd', extension: '.log', mkdir: true, limit: { count: filesKept } }
     })
-    streams.push({ level, stream })
+    streams.push({ level: 'trace', stream })
   }
   const log = pino({ level, redact: ['req.headers.authorization', 'headers.authorization'] }, pino.multistream(streams))
-  return { log, release: () => held?.release() }
+  return { log, setLevel (name) { log.level = levels[name] }, release: () => held?.release() }
 }
 
 /** Keeps lines until somebody lets them go. */

@@ -12,7 +12,7 @@ for (const [what, answer, kind, status] of [
 ] as const) {
   t.test(`a worker that ${what}`, async t => {
     const worker = await rawWorker(t, answer)
-    const { port, calls } = await router(t, worker.port, { silenceTimeoutMs: 50 })
+    const { port, calls } = await router(t, worker.port, { headTimeoutMs: 50 })
     await ask(t, port, get)
     const error = calls[0]?.failure
     t.equal(failureKind(error), kind)

@@ -54,6 +54,29 @@ t.test('stated again, it is the same worker, which has to answer first', async t
   t.same(registry.candidates('regular').workers, [worker])
 })
 
+t.test('a source may say that it is leaving, and take it back', async t => {
+  const { registry, worker, lease, removed } = busy()
+  t.same(registry.apply('source', [{ url, leaving: true }]), { added: 0, removed: 1 })
+  t.equal(worker.state, 'draining')
+  t.same(registry.candidates('regular').workers, [])
+  t.same(registry.apply('source', [{ url, leaving: true }]), { added: 0, removed: 0 })
+  registry.apply('source', [{ url }])
+  t.equal(worker.state, 'starting', 'stated without the word, it is back')
+  registry.apply('source', [{ url, leaving: true }])
+  lease.end()
+  t.same(removed, [worker], 'gone with its last request')
+  t.same(registry.apply('source', [{ url, leaving: true }]), { added: 0, removed: 0 })
+  t.equal(registry.size, 0, 'one that was never known does not come to leave')
+})
+
+t.test('leaving in one source, it stays while another wants it', async t => {
+  const { registry, worker } = busy()
+  registry.apply('other', [{ url }])
+  registry.apply('source', [{ url, leaving: true }])
+  t.equal(worker.state, 'ready')
+  t.same(worker.sources, ['other'])
+})
+
 t.test('another source may bring it back', async t => {
   const { registry, worker, lease } = busy()
   registry.apply('source', [])

@@ -24,10 +24,15 @@ for (const [where, text, gap] of [
   })
 }
 
-t.test('before the first event', async t => {
+t.test('before the first event: its head was held back, so that the owner may still answer anything', async t => {
   const worker = await rawWorker(t, socket => socket.write(sseHead, () => socket.destroy()))
-  const { port } = await router(t, worker.port)
-  t.same(unchunked((await ask(t, port, get)).body), { text: lastWords, complete: true })
+  const { port, calls } = await router(t, worker.port)
+  const { head, body } = await ask(t, port, get)
+  t.equal(head[0], 'HTTP/1.1 502 Bad Gateway')
+  t.notMatch(head.join(), /event-stream/i)
+  t.same(unchunked(body), { text: '', complete: true })
+  t.same([calls[0]?.exchange.end, calls[0]?.settled], ['broken', 1])
+  t.ok(calls[0]?.failure)
 })
 
 t.test('to a client of HTTP/1.0', async t => {

@@ -6,7 +6,9 @@ import { connect, createServer as createListener } from 'node:net'
 import type { AddressInfo, Server, Socket } from 'node:net'
 import type { Test } from 'tap'
 import { systemClock } from '../../core/clock.ts'
-import { createAgent, kExchange, tracked } from '../../core/dispatcher.ts'
+import { delivering, kDelivery } from '../../core/delivery.ts'
+import type { Delivery } from '../../core/delivery.ts'
+import { createAgent } from '../../core/dispatcher.ts'
 import type { DispatcherOptions } from '../../core/dispatcher.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { headersForWorker } from '../../core/headers.ts'
@@ -64,7 +66,7 @@ export interface Passed {
 /** A router before one worker; `began` is told of each call once it is on its way. */
 export async function router (t: Test, workerPort: number, options: DispatcherOptions = {}, began?: (call: Passed) => void): Promise<{ port: number, calls: Passed[] }> {
   const agent = createAgent(options)
-  const dispatcher = agent.compose(tracked)
+  const dispatcher = agent.compose(delivering(systemClock))
   const calls: Passed[] = []
   const server = createServer((request, reply) => {
     const pieces: Buffer[] = []
@@ -83,13 +85,24 @@ export async function router (t: Test, workerPort: number, options: DispatcherOp
           if (!reply.destroyed) reply.writeHead(502).end()
         }
       })
+      const delivery: Delivery = {
+        next: () => ({
+          origin: `http://127.0.0.1:${workerPort}`,
+          path: request.url ?? '/',
+          headers: headersForWorker(request.rawHeaders, { requestId: 'r-1', rank: undefined, authorization: undefined }),
+          exchange: call.exchange,
+          limitMs: undefined
+        }),
+        pause: () => undefined,
+        answered () {},
+        attach () {}
+      }
       dispatcher.dispatch({
-        origin: `http://127.0.0.1:${workerPort}`,
-        path: request.url ?? '/',
+        origin: '',
+        path: '/',
         method: request.method ?? 'GET',
-        headers: headersForWorker(request.rawHeaders, { requestId: 'r-1', rank: undefined, authorization: undefined }),
         body: pieces.length === 0 ? null : Buffer.concat(pieces),
-        [kExchange]: call.exchange
+        [kDelivery]: delivery
       } as Parameters<typeof dispatcher.dispatch>[0], relay)
       began?.(call)
     })

@@ -19,7 +19,7 @@ function answer (head: string, body: Buffer | string, framing: 'length' | 'chunk
 
 t.test('answers', async t => {
   const worker = await startRawWorker(t)
-  const { port } = await startRouter(t, { workerUrls: [worker.url] })
+  const { port } = await startRouter(t, { workerUrls: [worker.url], disableCircuitBreaker: true })
 
   t.test('bodies', async t => {
     const all: Array<[type: string | undefined, body: Buffer | string, more?: string]> = [

@@ -7,19 +7,23 @@ import { startRouter } from '../helpers/router.ts'
 import { until } from '../helpers/until.ts'
 
 t.test('piece by piece', async t => {
-  let response: ServerResponse | undefined
+  const responses: ServerResponse[] = []
   const worker = await startRawWorker(t)
-  const { port } = await startRouter(t, { workerUrls: [worker.url] })
+  const { port, router } = await startRouter(t, { workerUrls: [worker.url] })
+  let heads = 0
+  router.calls.on('head', () => { heads++ })
   for (const path of ['/v1/chat/completions', '/v1/responses', '/v1/responses/resp_1', '/any/path']) {
     for (const type of ['text/event-stream; charset=utf-8', 'application/x-ndjson', 'audio/wav']) {
       worker.answer = (_request, given) => {
-        response = given
+        responses.push(given)
         given.writeHead(200, { 'content-type': type })
-        if (type.startsWith('text/event-stream')) given.flushHeaders()
-        else given.write('[0]')
+        given.flushHeaders()
       }
+      heads = 0
       const { socket, text } = open(port, requestBytes({ path, body: '{}' }))
-      await until(`${path} ${type}: the head`, () => text().includes('\r\n\r\n'))
+      await until(`${path} ${type}: the head is with the router`, () => heads === 1)
+      const response = responses.pop()
+      t.equal(text(), '', 'until the first byte another worker may answer')
       // pieces end where they like: within an event, a line, a character
       const pieces = ['da', 'ta: {"a"', ':1}\n', '\n', 'data: \xc3', '\xa4\n\nd', 'ata: [DONE]\n\n'].map((piece, at) => Buffer.from(`[${at + 1}]${piece}`, 'latin1'))
       for (const piece of pieces) {

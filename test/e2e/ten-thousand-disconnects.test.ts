@@ -78,6 +78,7 @@ t.test('random disconnects', { timeout: 60_000 }, async t => {
   }))
 
   await until('no lease', () => router.workers.list().every(worker => worker.inFlight === 0))
+  await until('no place', () => router.admission.inFlight === 0 && router.admission.waiting === 0 && router.deliveries.size === 0)
   await until('no sequence', () => workers.every(({ app }) => app.simulator.engines.every(engine => engine.load === 0)))
   t.equal([...ends.values()].reduce((sum, count) => sum + count, 0), begun, 'every call was settled once')
   t.same(unhandled, [])
@@ -92,4 +93,5 @@ t.test('random disconnects', { timeout: 60_000 }, async t => {
   })))
   t.ok(shares.every(({ status, complete }) => status === 200 && complete), 'it still serves')
   await until('no lease', () => router.workers.list().every(worker => worker.inFlight === 0))
+  await until('no place', () => router.admission.inFlight === 0 && router.admission.waiting === 0 && router.deliveries.size === 0)
 })

@@ -1,4 +1,4 @@
-// An answer that breaks off ends with an in-stream error event where it is an event stream, and with a cut connection elsewhere; never as if it were complete.
+// An answer that breaks off after its first byte ends with an in-stream error event where it is an event stream, and with a cut connection elsewhere; never as if it were complete.
 import { connect } from 'node:net'
 import t from 'tap'
 import { parse, requestBytes, send } from '../helpers/raw-client.ts'
@@ -24,11 +24,11 @@ function chunk (text: string): string {
 
 t.test('broken answers', async t => {
   const worker = await startRawWorker(t)
-  const { port, router } = await startRouter(t, { workerUrls: [worker.url] })
+  const { port, router } = await startRouter(t, { workerUrls: [worker.url], disableRetries: true, disableCircuitBreaker: true })
 
   t.test('event streams', async t => {
     for (const path of paths) {
-      for (const [body, between] of [['data: {"a":1}\n\n', ''], ['data: {"a":1}\n\ndata: {"b', '\n\n'], ['data: 1\r\n\r\n', ''], ['data: 1\n', '\n\n'], ['', '']] as const) {
+      for (const [body, between] of [['data: {"a":1}\n\n', ''], ['data: {"a":1}\n\ndata: {"b', '\n\n'], ['data: 1\r\n\r\n', ''], ['data: 1\n', '\n\n']] as const) {
         worker.answer = broken('Content-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n', chunk(body), 'end')
         const got = await send(port, { path, body: '{}', headers: [['x-request-id', 'id-1']] })
         t.equal(got.status, 200)
@@ -41,6 +41,17 @@ t.test('broken answers', async t => {
         t.notMatch(text, /127\.0\.0\.1|ECONN|\[DONE\]/)
         t.same(valuesOf(got.headers, 'x-request-id'), ['id-1'])
       }
+    }
+  })
+
+  t.test('event streams before their first byte: nothing of them has gone out', async t => {
+    for (const path of paths) {
+      worker.answer = broken('Content-Type: text/event-stream; charset=utf-8\r\nTransfer-Encoding: chunked\r\n', '', 'end')
+      const got = await send(port, { path, body: '{}', headers: [['x-request-id', 'id-1']] })
+      t.same([got.status, got.complete], [502, true], path)
+      t.same([valuesOf(got.headers, 'content-type'), valuesOf(got.headers, 'x-request-id')], [['application/json; charset=utf-8'], ['id-1']])
+      t.match(JSON.parse(got.body.toString()), { error: { code: 'worker_connection_failed' } })
+      t.notMatch(got.body.toString(), /127\.0\.0\.1|ECONN/)
     }
   })
 

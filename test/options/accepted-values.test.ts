@@ -34,5 +34,5 @@ t.test('spaces and the newline at the end of a mounted secret are dropped', asyn
 
 t.test('numbers: fractions and exponents; minus zero is zero', async t => {
   t.equal((await load(['--request-timeout-secs', '1.5e2'])).options.requestTimeoutSecs, 150)
-  t.ok(Object.is((await load(['--shutdown-grace-secs', '-0'])).options.shutdownGraceSecs, 0))
+  t.ok(Object.is((await load(['--drain-timeout-secs', '-0'])).options.drainTimeoutSecs, 0))
 })

@@ -26,7 +26,7 @@ t.test('whoever ends it', async t => {
   const told: string[] = []
   const [worker] = await startWorkers(t, 1, { interTokenLatencyMs: 1 })
   if (worker === undefined) throw new Error('no worker')
-  const { url, port, router } = await startRouter(t, { workerUrls: [worker.url], policy: recorder(told) })
+  const { url, port, router } = await startRouter(t, { workerUrls: [worker.url], policy: recorder(told), disableRetries: true })
   const { failures } = worker.app.simulator
   const [entry] = router.workers.list()
   async function hears (name: string, ...what: string[]): Promise<void> {

@@ -8,28 +8,39 @@ import { until } from '../helpers/until.ts'
 
 const text = Array.from({ length: 400 }, (_, i) => `word${i}`).join(' ')
 
-/** Every metric, its type, and what it says after the traffic below: six requests that ended, one under way, and one choice more. */
+/** Every metric, its type, and what it says after the traffic below: eight requests that ended, one under way, one that waits, and one choice more. */
 const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samples) => boolean]> = [
-  ['requests_total', 'counter', s => s.sum('requests_total') === 6 && s.sum('requests_total', { route: '/v1/chat/completions' }) === 4],
-  ['request_errors_total', 'counter', s => s.sum('request_errors_total') === 2],
-  ['request_duration_seconds', 'histogram', s => s.sum('request_duration_seconds_count') === 6 && s.sum('request_duration_seconds_sum') > 0],
+  ['requests_total', 'counter', s => s.sum('requests_total') === 8 && s.sum('requests_total', { route: '/v1/chat/completions' }) === 5],
+  ['request_errors_total', 'counter', s => s.sum('request_errors_total') === 4],
+  ['request_duration_seconds', 'histogram', s => s.sum('request_duration_seconds_count') === 8 && s.sum('request_duration_seconds_sum') > 0],
   ['generate_duration_seconds', 'histogram', s => s.sum('generate_duration_seconds_count') === 7],
   ['time_to_first_token_seconds', 'histogram', s => s.sum('time_to_first_token_seconds_count') === 3],
   ['inter_token_latency_seconds', 'histogram', s => s.sum('inter_token_latency_seconds_count') >= 4],
-  ['overhead_seconds', 'histogram', s => s.sum('overhead_seconds_count') === 6 && s.sum('overhead_seconds_sum') > 0 && s.sum('overhead_seconds_sum') < 1],
+  ['overhead_seconds', 'histogram', s => s.sum('overhead_seconds_count') === 7 && s.sum('overhead_seconds_sum') > 0 && s.sum('overhead_seconds_sum') < 1],
   ['prompt_tokens_total', 'counter', s => s.sum('prompt_tokens_total') > 800],
   ['cached_tokens_total', 'counter', s => s.sum('cached_tokens_total') > 300],
   ['completion_tokens_total', 'counter', s => s.sum('completion_tokens_total') === 15],
-  ['policy_decisions_total', 'counter', s => s.sum('policy_decisions_total') === 8 && s.sum('policy_decisions_total', { policy: 'cache_aware', reason: 'prefix_miss' }) >= 1],
+  ['policy_decisions_total', 'counter', s => s.sum('policy_decisions_total') === 10 && s.sum('policy_decisions_total', { policy: 'cache_aware', reason: 'prefix_miss' }) >= 1],
   ['cache_hits_total', 'counter', s => s.sum('cache_hits_total') >= 1 && s.sum('cache_hits_total') === s.sum('policy_decisions_total', { reason: 'prefix_hit' })],
   ['cache_misses_total', 'counter', s => s.sum('cache_misses_total') >= 1 && s.sum('cache_misses_total') === s.sum('policy_decisions_total', { reason: 'prefix_miss' })],
   ['load_balancing_events_total', 'counter', s => s.sum('load_balancing_events_total') === 1 && s.sum('policy_decisions_total', { reason: 'imbalance' }) === 1],
-  ['processed_requests_total', 'counter', s => s.sum('processed_requests_total') === 8],
+  ['processed_requests_total', 'counter', s => s.sum('processed_requests_total') === 10],
   ['stream_errors_total', 'counter', s => s.sum('stream_errors_total') === 1],
   ['embeddings_total', 'counter', s => s.sum('embeddings_total') === 2],
   ['embeddings_errors_total', 'counter', s => s.sum('embeddings_errors_total', { error_type: 'backend_error' }) === 1],
   ['embeddings_duration_seconds', 'histogram', s => s.sum('embeddings_duration_seconds_count') === 2],
+  ['retries_total', 'counter', s => s.sum('retries_total') === 1 && s.sum('retries_total', { route: '/tokenize' }) === 1],
+  ['retries_exhausted_total', 'counter', s => s.sum('retries_exhausted_total') === 1 && s.sum('retries_exhausted_total', { route: '/tokenize' }) === 1],
+  ['retry_backoff_duration_seconds', 'histogram', s => s.sum('retry_backoff_duration_seconds_count', { attempt: '1' }) === 1 && s.sum('retry_backoff_duration_seconds_sum') > 0],
   ['discovery_updates_total', 'counter', s => s.sum('discovery_updates_total', { source: 'static' }) === 2],
+  ['cb_state', 'gauge', s => s.sum('cb_state') === 2],
+  ['cb_state_transitions_total', 'counter', s => s.sum('cb_state_transitions_total', { from: 'closed', to: 'open' }) === 1 && s.sum('cb_state_transitions_total', { from: 'open', to: 'half_open' }) === 1],
+  ['cb_outcomes_total', 'counter', s => s.sum('cb_outcomes_total', { outcome: 'success' }) === 4 && s.sum('cb_outcomes_total', { outcome: 'failure' }) === 13 && s.sum('cb_outcomes_total', { outcome: 'neither' }) === 1],
+  ['worker_weight', 'gauge', s => s.sum('worker_weight') === 1.5],
+  ['queue_wait_seconds', 'histogram', s => s.sum('queue_wait_seconds_count') === 1 && s.sum('queue_wait_seconds_sum') > 0],
+  ['queue_rejections_total', 'counter', s => s.sum('queue_rejections_total', { reason: 'timeout' }) === 1],
+  ['queue_depth', 'gauge', s => s.sum('queue_depth') === 1],
+  ['in_flight_requests', 'gauge', s => s.sum('in_flight_requests') === 1],
   ['active_workers', 'gauge', s => s.sum('active_workers') === 2],
   ['min_load', 'gauge', s => s.sum('min_load') === 0],
   ['max_load', 'gauge', s => s.sum('max_load') === 1],
@@ -43,7 +54,7 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
 t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
   const { url, port, router } = await startRouter(t, {
-    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1
+    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1, retryMaxRetries: 2, retryInitialBackoffMs: 1, cbTimeoutDurationSecs: 0.001
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -59,16 +70,31 @@ t.test('every metric', async t => {
   for (const worker of workers) await worker.app.simulator.failures.set({ mode: 'reset_stream', count: 1 })
   await (await post(url + '/v1/chat/completions', chat('breaks', { stream: true, max_tokens: 20 }))).text()
   for (const worker of workers) await worker.app.simulator.failures.clear()
+  for (const worker of workers) await worker.app.simulator.failures.set({ mode: 'status', status: 500, count: 1 })
+  await (await post(url + '/tokenize', { prompt: 'a' })).text()
   await until('the broken one is settled', () => router.workers.list().every(worker => worker.inFlight === 0))
 
   // one that stays keeps its worker busy, so that loads are uneven for the next
   const socket = await sendRaw(port, '/v1/chat/completions', chat('stays', { stream: true, max_tokens: 30_000 }))
   t.teardown(() => socket.destroy())
   await until('the long one has its first byte', async () => (await samplesOf(router)).sum('time_to_first_token_seconds_count') === 3)
+  // no place for others: one waits too long, one waits still
+  router.admission.configure({ maxConcurrentRequests: 1, queueTimeoutSecs: 0.02 })
+  t.equal((await post(url + '/v1/chat/completions', chat('late'))).status, 408)
+  router.admission.configure({ queueTimeoutSecs: 60 })
+  const waiting = await sendRaw(port, '/v1/chat/completions', chat('waits'))
+  t.teardown(() => waiting.destroy())
+  await until('it waits', () => router.admission.waiting === 1)
   const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [], ends: [], length: 0 } }
   const uneven = router.balancer.assign('regular', routing)
   uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
   t.equal(uneven?.decision.reason, 'imbalance')
+
+  // its circuit opens, and is half open a millisecond later: the worker is a candidate again
+  if (uneven === undefined) throw new Error('no assignment')
+  for (let i = 0; i < 10; i++) router.breakers.end(uneven, 'failure')
+  await until('it is half open', () => router.breakers.stateOf(uneven.worker) === 'half_open')
+  uneven.worker.weight = 0.5
 
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {

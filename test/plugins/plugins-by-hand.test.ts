@@ -3,6 +3,7 @@ import Fastify from 'fastify'
 import t from 'tap'
 import { staticSource } from '../../discovery/static.ts'
 import accessLog from '../../plugins/access-log.ts'
+import admission from '../../plugins/admission.ts'
 import discovery from '../../plugins/discovery.ts'
 import drain from '../../plugins/drain.ts'
 import errors from '../../plugins/errors.ts'
@@ -48,6 +49,7 @@ t.test('a router of one route', async t => {
   await app.register(upstream)
   await app.register(health)
   await app.register(forward)
+  await app.register(admission, { maxConcurrentRequests: 1 })
   await app.register(metrics, { processMetrics: false })
   await app.register(metricsListener, { prometheusPort: 0 })
   await app.register(accessLog)
@@ -66,7 +68,7 @@ t.test('a router of one route', async t => {
 t.test('what is missing is named at the start', async t => {
   const cases = [
     [discovery, { sources: [] }, 'workers'], [loadBalancer, {}, 'workers'], [manualWorkers, {}, 'workers'], [health, {}, 'workers'],
-    [forward, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure']
+    [forward, {}, 'workers'], [admission, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure']
   ] as const
   for (const [plugin, options, missing] of cases) {
     const app = Fastify()

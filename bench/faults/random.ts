@@ -1,0 +1,12 @@
+// Chance that is the same each time.
+
+/** Mulberry32: numbers from 0 to 1 that depend on the seed only. */
+export function randomFrom (seed: number): () => number {
+  let state = seed
+  return () => {
+    state = state + 0x6d2b79f5 | 0
+    let mixed = Math.imul(state ^ state >>> 15, 1 | state)
+    mixed = mixed + Math.imul(mixed ^ mixed >>> 7, 61 | mixed) ^ mixed
+    return ((mixed ^ mixed >>> 14) >>> 0) / 4_294_967_296
+  }
+}

@@ -1,0 +1,72 @@
+// Cuts off clients that fall silent within a request's body; how long the whole body takes is theirs to decide.
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback } from 'fastify'
+import { systemClock } from '../core/clock.ts'
+import type { Clock, Timer } from '../core/clock.ts'
+import { ClientBodyTimeoutError } from '../core/errors.ts'
+
+/** Options of the body timeout plugin that may change while it runs. */
+export interface BodyTimeoutLimits {
+  /** Seconds a client may be silent while it sends a body. Default 60. */
+  clientBodyIdleTimeoutSecs?: number
+}
+
+/** Options of the body timeout plugin. */
+export interface BodyTimeoutOptions extends BodyTimeoutLimits {
+  clock?: Clock
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly bodyTimeout: {
+      /** Changes the limit while the router runs, for bodies that begin from now on. */
+      configure (limits: BodyTimeoutLimits): void
+    }
+  }
+}
+
+/** A client is looked at so many times within the limit: it is cut by so much of it late at most. */
+const looks = 4
+
+const plugin: FastifyPluginCallback<BodyTimeoutOptions> = (fastify, given, done) => {
+  const clock = given.clock ?? systemClock
+  let limitSecs = given.clientBodyIdleTimeoutSecs ?? 60
+  fastify.decorate('bodyTimeout', {
+    configure (limits) { limitSecs = limits.clientBodyIdleTimeoutSecs ?? limitSecs }
+  })
+  // when the body is about to be read: what a client sends while it waits in a queue stays in its socket
+  fastify.addHook('preParsing', (request, reply, payload, next) => {
+    next(null, payload)
+    const { raw } = request
+    const { socket } = raw
+    if (raw.complete || reply.sent) return
+    const limitMs = limitSecs * 1000
+    let seen = socket.bytesRead
+    let heardAt = clock.now()
+    let timer: Timer | undefined
+    const look = (): void => {
+      if (raw.complete || raw.destroyed || reply.sent) return
+      const now = clock.now()
+      // a count that the socket keeps anyway: pieces of a body cost nothing here
+      if (socket.bytesRead !== seen) {
+        seen = socket.bytesRead
+        heardAt = now
+      } else if (now - heardAt >= limitMs) {
+        reply.header('connection', 'close')
+        // whoever reads the body gives up on it, and answers
+        if (payload.listenerCount('error') > 0) payload.emit('error', new ClientBodyTimeoutError())
+        else reply.send(new ClientBodyTimeoutError())
+        return
+      }
+      timer = clock.after(limitMs / looks, look)
+    }
+    timer = clock.after(limitMs / looks, look)
+    reply.raw.once('close', () => timer?.cancel())
+    raw.once('end', () => timer?.cancel())
+  })
+  done()
+}
+
+/** Fastify plugin: a limit on silence within bodies, `fastify.bodyTimeout`. */
+export const bodyTimeout: FastifyPluginCallback<BodyTimeoutOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-body-timeout' })
+export default bodyTimeout

@@ -1,0 +1,37 @@
+// The requests that are with workers: found and ended by those who cannot wait for their end.
+import { ShuttingDownError, WorkerRemovedError } from '../core/errors.ts'
+import type { Worker } from '../core/worker.ts'
+import type { RequestDelivery } from './request-delivery.ts'
+
+/** `fastify.deliveries`. */
+export class Deliveries {
+  private readonly live = new Map<RequestDelivery, (error: Error) => void>()
+
+  get size (): number {
+    return this.live.size
+  }
+
+  /** @param end answers the client with an error, or ends the answer that has begun with one */
+  add (delivery: RequestDelivery, end: (error: Error) => void): void {
+    this.live.set(delivery, end)
+  }
+
+  delete (delivery: RequestDelivery): void {
+    this.live.delete(delivery)
+  }
+
+  /** Ends every request: 503 where no answer has begun, an error event at the end of a stream, a cut elsewhere. */
+  endAll (): void {
+    for (const end of [...this.live.values()]) end(new ShuttingDownError())
+  }
+
+  /**
+   * Ends what one worker has: streams end with an error event; what is not answered yet may go to another worker. Returns how
+   * many requests it had.
+   */
+  cut (worker: Worker): number {
+    const calls = [...this.live.keys()].flatMap(({ call }) => call?.assignment.worker === worker && call.exchange.end === undefined ? [call] : [])
+    for (const call of calls) call.exchange.cut(new WorkerRemovedError())
+    return calls.length
+  }
+}

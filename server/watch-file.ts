@@ -1,0 +1,73 @@
+// Tells when the content of a file changes, however it is changed: written, replaced by an editor, or swapped as Kubernetes does with a ConfigMap.
+import { watch } from 'node:fs'
+import type { FSWatcher } from 'node:fs'
+import { readFile, realpath } from 'node:fs/promises'
+import { dirname } from 'node:path'
+
+/** Editors and ConfigMaps change a file in several steps; this long after the last one it is read. */
+const settleMs = 100
+/** Some file systems tell nothing, and a folder may be replaced as a whole: the file is looked at this often in any case. */
+const lookMs = 10_000
+
+/** Calls `changed` when the file's content is another than before; nothing is told while it cannot be read. Returns what ends the watch. */
+export function watchFile (path: string, changed: () => void): () => void {
+  const watchers = new Map<string, FSWatcher>()
+  let content: string | undefined
+  /** What was read last; it counts once it has been read twice, for a file is empty while it is being written. */
+  let candidate: string | undefined
+  let settle: NodeJS.Timeout | undefined
+  let over = false
+
+  function follow (folders: ReadonlySet<string>): void {
+    for (const [folder, watcher] of watchers) {
+      if (folders.has(folder)) continue
+      watcher.close()
+      watchers.delete(folder)
+    }
+    for (const folder of folders) {
+      if (watchers.has(folder)) continue
+      try {
+        const watcher = watch(folder, { persistent: false }, soon)
+        watcher.on('error', () => {
+          watcher.close()
+          watchers.delete(folder)
+        })
+        watchers.set(folder, watcher)
+      } catch {
+        // the folder is gone for now
+      }
+    }
+  }
+
+  async function look (): Promise<void> {
+    const target = await realpath(path).catch(() => undefined)
+    if (over) return
+    // the folder, not the file: a watch on a file stays with the one that was replaced
+    follow(new Set([dirname(path), ...(target === undefined ? [] : [dirname(target)])]))
+    const now = await readFile(path, 'utf8').catch(() => undefined)
+    if (over || now === undefined) return
+    if (content === undefined) content = now
+    else if (now !== content && now !== candidate) soon()
+    else if (now !== content) {
+      content = now
+      changed()
+    }
+    candidate = now
+  }
+
+  function soon (): void {
+    clearTimeout(settle)
+    settle = setTimeout(() => { void look() }, settleMs)
+    settle.unref()
+  }
+
+  const timer = setInterval(() => { void look() }, lookMs)
+  timer.unref()
+  void look()
+  return () => {
+    over = true
+    clearInterval(timer)
+    clearTimeout(settle)
+    for (const watcher of watchers.values()) watcher.close()
+  }
+}
