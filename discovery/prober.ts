@@ -29,8 +29,12 @@ export interface ProberOptions {
 const firstPause = 200
 /** After a check that contradicts a worker's state the next follows soon, so that thresholds cost seconds, not minutes. */
 const confirmPause = 1000
-/** Longest pause between checks of an unhealthy server: one that came back serves again soon. */
-const unhealthyPause = 5000
+/** After a good check of an unhealthy server: it serves again soon. */
+const recoveryPause = 250
+/** Pauses between checks of an unhealthy server: a twentieth of the time it has been down, within these bounds. */
+const shortestUnhealthyPause = 500
+const longestUnhealthyPause = 5000
+const unhealthyShare = 1 / 20
 /** At most one refresh of a server's models on demand in this time. */
 const refreshPause = 5000
 /** Servers asked for their models at the same time, where all are asked on demand. */
@@ -44,6 +48,8 @@ interface Record {
   /** Live traffic met a refused or broken connection since the last check. */
   suspect: boolean
   modelsAt: number
+  /** When it became unhealthy; meaningful while it is. */
+  downAt: number
 }
 
 /** Keeps the states of the registry's workers true. */
@@ -129,7 +135,7 @@ export class Prober {
     const { clock, client } = this.options
     let record = this.records.get(url)
     if (record === undefined) {
-      record = { failures: 0, successes: 0, addedAt: clock.now(), pause: firstPause, suspect: false, modelsAt: -Infinity }
+      record = { failures: 0, successes: 0, addedAt: clock.now(), pause: firstPause, suspect: false, modelsAt: -Infinity, downAt: 0 }
       this.records.set(url, record)
     }
     const suspect = record.suspect
@@ -165,7 +171,7 @@ export class Prober {
       else if (worker.state === 'unhealthy') confirm = true
     }
     record.pause = firstPause
-    return confirm ? Math.min(this.options.intervalMs, confirmPause) : this.options.intervalMs
+    return confirm ? Math.min(this.options.intervalMs, recoveryPause) : this.options.intervalMs
   }
 
   private failed (url: string, record: Record, error: unknown, suspect: boolean): number {
@@ -183,8 +189,11 @@ export class Prober {
     // nothing listens, and traffic has just met the same: no need to ask twice more
     const dead = suspect && isUnreachable(error)
     if (dead || record.failures >= this.options.failureThreshold || state === 'unhealthy') {
+      const now = this.options.clock.now()
+      if (state !== 'unhealthy') record.downAt = now
       this.move(url, 'unhealthy', reason)
-      return Math.min(this.options.intervalMs, unhealthyPause)
+      const pause = Math.min(Math.max((now - record.downAt) * unhealthyShare, shortestUnhealthyPause), longestUnhealthyPause)
+      return Math.min(this.options.intervalMs, pause)
     }
     return Math.min(this.options.intervalMs, confirmPause)
   }

@@ -1,6 +1,4 @@
 // Sends a request to the worker chosen for it and the answer back: two ways out, one account.
-import type { ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import replyFrom from '@fastify/reply-from'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
@@ -9,6 +7,7 @@ import type { Clock } from '../core/clock.ts'
 import { kDelivery } from '../core/delivery.ts'
 import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
+import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Worker } from '../core/worker.ts'
@@ -148,32 +147,6 @@ function fail (reply: FastifyReply, gone: boolean, error: Error): void {
   else reply.raw.destroy()
 }
 
-/** Replies to pipelined requests that wait for their turn, by connection. */
-const queued = new WeakMap<Socket, Set<ServerResponse>>()
-
-/**
- * Node closes no reply to a pipelined request whose turn has not come when the client leaves; those who wait for that `close`
- * to end an account hear of it all the same.
- */
-function closeQueued (request: FastifyRequest, reply: FastifyReply): void {
-  const { raw } = reply
-  if (raw.socket !== null) return
-  const { socket } = request.raw
-  const replies = queued.get(socket) ?? new Set()
-  if (!queued.has(socket)) {
-    queued.set(socket, replies)
-    socket.once('close', () => {
-      for (const reply of replies) {
-        if (reply.socket !== null) continue
-        reply.destroy()
-        reply.emit('close')
-      }
-    })
-  }
-  replies.add(raw)
-  raw.once('close', () => replies.delete(raw))
-}
-
 const debugLevels = new Set(['debug', 'trace'])
 
 const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
@@ -201,7 +174,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
   })
 
   fastify.addHook('onRequest', (request, reply, next) => {
-    closeQueued(request, reply)
+    closeWithSocket(reply.raw, request.raw.socket)
     next()
   })
 

@@ -11,8 +11,11 @@ t.test('dead', async t => {
   await clock.advance(0)
   t.equal(state(), 'unhealthy')
   t.same(registry.candidates('regular').workers, [])
-  await clock.advance(6000)
-  t.same(client.times(url), [0, 10_000, 15_000], 'and it is looked for')
+  await clock.advance(1000)
+  t.same(client.times(url), [0, 10_000, 10_500, 11_000], 'and it is looked for')
+  await clock.advance(189_000)
+  const last = client.times(url).slice(-2)
+  t.ok((last[1] ?? 0) - (last[0] ?? 0) <= 5000 && (last[1] ?? 0) - (last[0] ?? 0) > 4000, 'less often when it stays away')
 })
 
 t.test('fine', async t => {
