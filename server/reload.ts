@@ -35,7 +35,7 @@ export function reloadOnChange (server: ReloadOptions): () => void {
       const before = current
       const after = loaded.options
       if (changedKeys(before, after).length === 0) {
-        log.info({ cause }, 'options read again: nothing changed')
+        log[cause === 'SIGHUP' ? 'info' : 'debug']({ cause }, 'options read again: nothing changed')
         return
       }
       const { changed, ignored } = applyOptions(router, before, after, own)

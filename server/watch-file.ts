@@ -9,7 +9,7 @@ const settleMs = 100
 /** Some file systems tell nothing, and a folder may be replaced as a whole: the file is looked at this often in any case. */
 const lookMs = 10_000
 
-/** Calls `changed` when the file's content is another than before; nothing is told while it cannot be read. Returns what ends the watch. */
+/** Calls `changed` once at the start, and when the file's content is another than before; nothing is told while it cannot be read. Returns what ends the watch. */
 export function watchFile (path: string, changed: () => void): () => void {
   const watchers = new Map<string, FSWatcher>()
   let content: string | undefined
@@ -46,8 +46,11 @@ export function watchFile (path: string, changed: () => void): () => void {
     follow(new Set([dirname(path), ...(target === undefined ? [] : [dirname(target)])]))
     const now = await readFile(path, 'utf8').catch(() => undefined)
     if (over || now === undefined) return
-    if (content === undefined) content = now
-    else if (now !== content && now !== candidate) soon()
+    if (content === undefined) {
+      // what the caller read may be older than this
+      content = now
+      changed()
+    } else if (now !== content && now !== candidate) soon()
     else if (now !== content) {
       content = now
       changed()
