@@ -10,6 +10,8 @@ import { watchFile } from './watch-file.ts'
 /** What reloading needs to know of the server. */
 export interface ReloadOptions {
   readonly router: FastifyInstance
+  /** Whether SIGHUP means reload. */
+  readonly onHangup: boolean
   readonly log: Logger
   readonly options: RouterOptions
   /** The config file, if there is one. */
@@ -53,7 +55,7 @@ export function reloadOnChange (server: ReloadOptions): () => void {
   // one after another: each begins with what the one before left
   const trigger = (cause: string): void => { last = last.then(() => reload(cause)) }
   const onSignal = (): void => trigger('SIGHUP')
-  process.on('SIGHUP', onSignal)
+  if (server.onHangup) process.on('SIGHUP', onSignal)
   const unwatch = server.file === undefined ? undefined : watchFile(server.file, () => trigger('file'))
   return () => {
     process.off('SIGHUP', onSignal)

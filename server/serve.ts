@@ -60,7 +60,8 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   })
   await app.register(vllmRouter, { ...forRouter, workerUrls, metricsListener: true, extend: scope => { router = scope } })
 
-  closeWithGrace({ delay: false, logger: log, skip: [...notOurs, 'SIGHUP'] }, async ({ signal, err }) => {
+  // on a terminal SIGHUP says that the terminal is gone, and nobody can end the router any more; elsewhere it means reload
+  closeWithGrace({ delay: false, logger: log, skip: terminal ? notOurs : [...notOurs, 'SIGHUP'] }, async ({ signal, err }) => {
     release()
     if (err !== undefined) log.fatal({ err }, 'ending after an error nobody caught')
     else log.info({ signal }, 'shutting down')
@@ -76,6 +77,7 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   const address = await app.listen({ host, port, listenTextResolver: address => `listening on ${address}` })
   if (router !== undefined) {
     endReloads = reloadOnChange({
+      onHangup: !terminal,
       router,
       log,
       options,
