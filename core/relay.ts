@@ -12,8 +12,6 @@ export interface RelayOwner {
   failed (error: Error): void
   /** The answer to `text/event-stream` broke off: bytes that tell the client so. */
   lastWords (error: Error): Buffer
-  /** A piece of an event stream passes. */
-  passing? (chunk: Buffer): void
 }
 
 /** An undici handler that writes to a Node reply. At most the reply's own high-water mark is buffered for a slow client. */
@@ -40,7 +38,6 @@ export class Relay implements Dispatcher.DispatchHandler {
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (this.events) this.owner.passing?.(chunk)
     if (!this.reply.write(chunk)) {
       controller.pause()
       this.reply.once('drain', () => controller.resume())

@@ -195,7 +195,6 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const delivery = new RequestDelivery({
       fastify,
       request,
-      reply: this,
       routing,
       clock,
       path,

@@ -1,5 +1,5 @@
 // The attempts of one request: which worker each goes to, and whether another follows.
-import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import type { Clock } from '../core/clock.ts'
 import type { AnswerHead, Attempt, Delivery, Setback } from '../core/delivery.ts'
 import type { Exchange } from '../core/exchange.ts'
@@ -15,7 +15,6 @@ import type { Retries } from './retry.ts'
 export interface DeliveryRequest {
   readonly fastify: FastifyInstance
   readonly request: FastifyRequest
-  readonly reply: FastifyReply
   readonly routing: RequestRouting
   readonly clock: Clock
   /** Path and query for the worker, without its base path. */

@@ -73,12 +73,11 @@ export async function router (t: Test, workerPort: number, options: DispatcherOp
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
       const boundary = new SseBoundary()
-      const call: Passed = { exchange: new Exchange(systemClock, { settled: () => { call.settled++ } }), reply, failure: undefined, settled: 0 }
+      const call: Passed = { exchange: new Exchange(systemClock, { chunk: (_exchange, chunk) => boundary.push(chunk), settled: () => { call.settled++ } }), reply, failure: undefined, settled: 0 }
       calls.push(call)
       reply.once('close', () => { if (!reply.writableFinished) call.exchange.abandon() })
       const relay = new Relay(reply, {
         takeOver: () => ['x-request-id', 'r-1'],
-        passing: chunk => boundary.push(chunk),
         lastWords: () => errorEvent({ error: 'broken' }, boundary.atBoundary),
         failed (error) {
           call.failure = error
