@@ -86,22 +86,6 @@ export class HashRing {
     return undefined
   }
 
-  /** All workers in the order in which they would take over a hash: its owner first, each once. */
-  * successors (hash: Hash64): Generator<Worker, void> {
-    const total = this.owners.length
-    const told = new Set<number>()
-    let at = this.find(hash)
-    for (let seen = 0; seen < total && told.size < this.workers.length; seen++) {
-      const owner = this.owners[at] as number
-      const worker = this.workers[owner]
-      if (worker !== undefined && !told.has(owner)) {
-        told.add(owner)
-        yield worker
-      }
-      if (++at === total) at = 0
-    }
-  }
-
   /** Index of the first point at or after the hash, or of the smallest. */
   private find ({ hi, lo }: Hash64): number {
     let at = this.starts[hi >>> this.shift] as number

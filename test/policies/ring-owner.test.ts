@@ -58,10 +58,6 @@ t.test('with points that often coincide', async t => {
       if (ring.owner(key) !== ownerOf(all, whole(key))) return false
       // Choosing among some workers is a ring of only those.
       if (ring.owner(key, worker => some.includes(worker)) !== ownerOf(fewer, whole(key))) return false
-      const order = [...ring.successors(key)]
-      if (order[0] !== ring.owner(key) || new Set(order).size !== 4) return false
-      if (order[1] !== ring.owner(key, worker => worker !== order[0])) return false
-      if (order[2] !== ring.owner(key, worker => worker !== order[0] && worker !== order[1])) return false
     }
     return true
   }), { seed: 12, numRuns: 60 })
@@ -71,5 +67,4 @@ t.test('with points that often coincide', async t => {
 t.test('nobody accepted, and nobody there', async t => {
   t.equal(new HashRing(fleet(3)).owner({ hi: 1, lo: 1 }, () => false), undefined)
   t.equal(new HashRing([]).owner({ hi: 1, lo: 1 }), undefined)
-  t.same([...new HashRing([]).successors({ hi: 1, lo: 1 })], [])
 })
