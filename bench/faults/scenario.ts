@@ -31,7 +31,7 @@ export const fullScale: Scale = {
   perSecond: 90,
   calmMs: 500,
   onsetMs: 4000,
-  measuredMs: 12_000,
+  measuredMs: 26_000,
   allDownMs: 20_000,
   slowReaders: 200,
   slowReadersMs: 10_000,

@@ -67,15 +67,17 @@ export function sendBytes (port: number, bytes: Buffer, method = 'POST'): Promis
   })
 }
 
-/** A connection that sent these bytes, with all it got so far; errors are swallowed. */
-export function open (port: number, bytes: Buffer): { socket: Socket, text: () => string } {
+/** A connection that sent these bytes, with all it got so far; `closed` resolves at its end, reset or not. */
+export function open (port: number, bytes: Buffer): { socket: Socket, text: () => string, closed: Promise<void> } {
   const socket = connect(port, '127.0.0.1')
   let text = ''
   socket.setEncoding('latin1')
   socket.on('data', (part: string) => { text += part })
+  // a server that cuts a client that still writes resets the connection
   socket.on('error', () => {})
+  const closed = new Promise<void>(resolve => { socket.once('close', () => { resolve() }) })
   socket.write(bytes)
-  return { socket, text: () => text }
+  return { socket, text: () => text, closed }
 }
 
 /** Takes a whole answer apart. */

@@ -1,5 +1,4 @@
 // A client that is too slow with its head, or silent within its body, is cut; one that goes on sending is not, however long it takes.
-import { once } from 'node:events'
 import t from 'tap'
 import { open } from '../helpers/raw-client.ts'
 import { startWorkers } from '../helpers/router.ts'
@@ -17,10 +16,10 @@ t.test('slow clients', async t => {
   const post = 'POST /v1/completions HTTP/1.1\r\nhost: a\r\ncontent-type: application/json\r\n'
 
   async function cut (name: string, bytes: string, status: number, trickle?: string): Promise<void> {
-    const { socket, text } = open(port, Buffer.from(bytes))
+    const { socket, text, closed } = open(port, Buffer.from(bytes))
     t.teardown(() => socket.destroy())
     const timer = trickle === undefined ? undefined : setInterval(() => socket.write(trickle), 100)
-    await once(socket, 'close')
+    await closed
     clearInterval(timer)
     t.match(text(), new RegExp(`^HTTP/1\\.1 ${status} `), `${name}: what it is told`)
     const took = performance.now() - begun
@@ -30,14 +29,14 @@ t.test('slow clients', async t => {
   /** Twenty bytes, one each 150 ms: far longer than the limit in all. */
   async function patient (): Promise<void> {
     const body = JSON.stringify({ model: 'simulated', prompt: 'a', max_tokens: 1 }).padEnd(60, ' ')
-    const { socket, text } = open(port, Buffer.from(`${post}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 45)}`))
+    const { socket, text, closed } = open(port, Buffer.from(`${post}connection: close\r\ncontent-length: ${body.length}\r\n\r\n${body.slice(0, 45)}`))
     t.teardown(() => socket.destroy())
     let at = 45
     const timer = setInterval(() => {
       socket.write(body.slice(at, at + 1))
       if (++at === body.length) clearInterval(timer)
     }, 150)
-    await once(socket, 'close')
+    await closed
     t.match(text(), /^HTTP\/1\.1 200 /, 'one that goes on is served')
   }
 
