@@ -20,6 +20,13 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
       'it gets every request until another is added')
   }
+  const { vllmPdDisaggregation, prefill, decode, workerUrls, kvConnector } = options
+  if (vllmPdDisaggregation) {
+    if (workerUrls.length > 0) warnings.push(`${say('workerUrls')} is without effect with ${say('vllmPdDisaggregation')}: give the workers by prefill and decode`)
+    if (kvConnector === 'moriio') warnings.push(`${say('kvConnector')} is moriio: it has never been tried on its hardware`)
+  } else if (prefill.length + decode.length > 0) {
+    warnings.push(`${say(prefill.length > 0 ? 'prefill' : 'decode')} is without effect unless vllm-pd-disaggregation is on`)
+  }
   return warnings
 }
 

@@ -1,5 +1,6 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
+import { disaggregationRows, policies } from './disaggregation.ts'
 import type { OptionSpec } from './spec.ts'
 
 /** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
@@ -59,7 +60,7 @@ export const optionTable = [
   },
   {
     name: 'api-key', type: 'string', format: 'token', secret: true, default: undefined, placeholder: 'KEY', group: 'Workers',
-    help: "Bearer token the router sends to workers, in health checks too. Better given in the environment, because a machine's process list shows flags."
+    help: "Bearer token the router sends to workers, in health checks too. Better given in the environment, because a machine's process list shows flags. With vllm-pd-disaggregation OPENAI_API_KEY in the environment is taken where it is not given."
   },
   {
     name: 'intra-node-data-parallel-size', type: 'integer', min: 1, max: 1024, default: 1, group: 'Workers',
@@ -97,6 +98,8 @@ export const optionTable = [
     name: 'response-affinity-size', type: 'integer', min: 0, default: 100000, group: 'Workers',
     help: 'How many response ids are remembered, so that /v1/responses/{id} goes to the worker that made the response.'
   },
+
+  ...disaggregationRows,
 
   {
     name: 'health-check-endpoint', type: 'string', format: 'url-path', default: '/health', placeholder: 'PATH', group: 'Health checks',
@@ -212,7 +215,7 @@ export const optionTable = [
 
   {
     name: 'policy', type: 'choice', default: 'cache_aware', placeholder: 'NAME', group: 'Policy',
-    choices: ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'],
+    choices: policies,
     help: 'How a worker is chosen for a request. The default prefers the worker that has most of the prompt in its KV cache, while loads are even.'
   },
   {

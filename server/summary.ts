@@ -12,16 +12,21 @@ export async function settled (router: FastifyInstance, deadlineMs: number): Pro
   }
 }
 
+function policies ({ balancer }: FastifyInstance): string {
+  if (balancer.answeringRole === 'regular') return balancer.policy.name
+  return `${balancer.policyOf('prefill').name} for prefill, ${balancer.policyOf('decode').name} for decode`
+}
+
 /** The summary, ending in a line break. */
 export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
   const workers = router.workers.list()
   const lines = [
     '',
     `  vllm-router listens on ${address}`,
-    `  policy     ${router.balancer.policy.name}`,
+    `  policy     ${policies(router)}`,
     `  metrics    ${router.metricsAddress}/metrics`,
     `  workers    ${workers.length === 0 ? 'none yet: add some with --worker-urls, or POST /workers while it runs' : workers.length}`,
-    ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
+    ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.role === 'regular' ? '' : `${worker.role} `}${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])
   ]
   if (simulated) {
