@@ -8,7 +8,7 @@ import { headerIn, headersForClient } from '../core/headers.ts'
 import { cutOff, isEventStream, sendHead } from '../core/relay.ts'
 import { errorEvent } from '../openai/sse.ts'
 import { describeError } from './errors.ts'
-import type { RequestDelivery } from './request-delivery.ts'
+import type { ClientDelivery } from './request-delivery.ts'
 
 type HeaderMap = Record<string, string | string[]>
 
@@ -17,7 +17,7 @@ const kAsSent: unique symbol = Symbol('vllm-router.as-sent')
 /** The parts of a request that reply-from would change. Path and headers are the delivery's: reply-from resolves paths as URLs and keeps headers in an object. */
 interface AsSent {
   readonly body: Buffer | null
-  readonly [kDelivery]: RequestDelivery
+  readonly [kDelivery]: ClientDelivery
 }
 
 /** Puts a request as the client sent it in the place of what reply-from made of it. */
@@ -41,7 +41,7 @@ function toMap (flat: readonly string[]): HeaderMap {
 }
 
 /** The bytes of an event stream and, where it breaks off, an event that says so. */
-async function * withLastWords (stream: Readable, delivery: RequestDelivery): AsyncGenerator<Buffer> {
+async function * withLastWords (stream: Readable, delivery: ClientDelivery): AsyncGenerator<Buffer> {
   try {
     yield * stream as AsyncIterable<Buffer>
   } catch (error) {
@@ -51,7 +51,7 @@ async function * withLastWords (stream: Readable, delivery: RequestDelivery): As
 }
 
 /** Hands the worker's answer to Fastify. */
-function answer (reply: FastifyReply, delivery: RequestDelivery, stream: Readable): void {
+function answer (reply: FastifyReply, delivery: ClientDelivery, stream: Readable): void {
   // reply-from has given up on a status line that Fastify cannot repeat
   if (reply.sent) {
     stream.destroy()
@@ -77,7 +77,7 @@ function answer (reply: FastifyReply, delivery: RequestDelivery, stream: Readabl
 }
 
 /** Sends the request of `reply`; `failed` is told when no answer came. False when nobody could take it. */
-export function sendFrom (reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void): boolean {
+export function sendFrom (reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void): boolean {
   const { body } = reply.request
   const request: AsSent = { body: Buffer.isBuffer(body) ? body : null, [kDelivery]: delivery }
   reply.from('/', {

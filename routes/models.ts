@@ -7,16 +7,16 @@ export const modelRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   const tags = ['models']
 
   fastify.get('/v1/models', { schema: { tags, summary: 'All models of all ready workers' }, config: { workerRoute: '/v1/models' } }, (_request, reply) => {
-    if (fastify.workers.candidates('regular').workers.length === 0) {
+    if (fastify.workers.candidates(fastify.balancer.answeringRole).workers.length === 0) {
       reply.header('retry-after', '1')
       throw new NoAvailableWorkersError('no worker is ready')
     }
-    reply.send({ object: 'list', data: [...fastify.workers.models().values()] })
+    reply.send({ object: 'list', data: [...fastify.workers.models(fastify.balancer.answeringRole).values()] })
   })
 
   const one = { schema: { tags, summary: 'One model' }, config: { workerRoute: '/v1/models/{id}' } }
   fastify.get<{ Params: { '*': string } }>('/v1/models/*', one, (request, reply) => {
-    const card = fastify.workers.models().get(request.params['*'])
+    const card = fastify.workers.models(fastify.balancer.answeringRole).get(request.params['*'])
     if (card === undefined) reply.forward({ via: 'from' })
     else reply.send(card)
   })
