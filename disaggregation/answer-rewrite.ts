@@ -79,10 +79,11 @@ class EventChange implements StreamChange {
       const first = Math.min(...[chunk.indexOf(lineFeed), chunk.indexOf(carriageReturn)].filter(at => at !== -1)) + 1
       return Buffer.concat([chunk.subarray(0, first), this.push(chunk.subarray(first))])
     }
-    const lines = this.size === 0 ? chunk.subarray(0, end) : Buffer.concat([...this.held, chunk.subarray(0, end)])
-    this.held = end === chunk.length ? [] : [chunk.subarray(end)]
+    const before = this.held
+    const complete = end === chunk.length ? chunk : chunk.subarray(0, end)
     this.size = chunk.length - end
-    return this.lines(lines)
+    this.held = this.size === 0 ? [] : [chunk.subarray(end)]
+    return this.lines(before.length === 0 ? complete : Buffer.concat([...before, complete]))
   }
 
   end (): Buffer {

@@ -25,3 +25,8 @@ export interface Plan {
 export function member (key: string, value: string | number | boolean | null): string {
   return `${JSON.stringify(key)}:${JSON.stringify(value)}`
 }
+
+/** The request id by which P2pNccl and MoRI-IO know where the other side's connector listens; they read it out of the engine's own id. */
+export function addressedId (prefillAddress: string, decodeAddress: string, hex: string): string {
+  return `___prefill_addr_${prefillAddress}___decode_addr_${decodeAddress}_${hex}`
+}

@@ -22,7 +22,7 @@ export interface PlanContext {
   readonly uuid: () => string
 }
 
-/** The connector a prefill worker uses. */
+/** The connector a worker uses. */
 export function connectorOf ({ spec }: Worker, choice: ConnectorChoice): ConnectorName {
   if (choice !== 'auto') return choice
   return spec.connector ?? (spec.bootstrapPort === undefined ? 'nixl' : 'mooncake')
@@ -36,7 +36,7 @@ export function planFor (prefill: Worker, decode: Worker, requestId: string, con
   switch (connectorOf(prefill, context.choice)) {
     case 'nixl': {
       const identity = concurrent ? context.identityOf(prefill) : undefined
-      return identity === undefined ? nixlPull : nixlPush(identity, requestId)
+      return identity === undefined ? nixlPull : nixlPush(identity, requestId, hex(context).slice(0, 16))
     }
     case 'mooncake': {
       const engineId = context.engineOf(prefill)
@@ -46,24 +46,38 @@ export function planFor (prefill: Worker, decode: Worker, requestId: string, con
     }
     case 'moriio': {
       const mode = prefill.spec.transferMode ?? 'READ'
-      return mode === 'WRITE' && !concurrent ? undefined : moriio({ mode, prefill: sideOf(prefill), decode: sideOf(decode), hex: hex(context) })
+      const [from, to] = [sideOf(prefill), sideOf(decode)]
+      if (from === undefined || to === undefined || (mode === 'WRITE' && !concurrent)) return undefined
+      return moriio({ mode, prefill: from, decode: to, hex: hex(context) })
     }
-    case 'p2p-nccl':
-      return p2pNccl({ prefillAddress: addressOf(prefill), decodeAddress: addressOf(decode), hex: hex(context) })
+    case 'p2p-nccl': {
+      const [prefillAddress, decodeAddress] = [prefill.spec.zmqAddress, decode.spec.zmqAddress]
+      return prefillAddress === undefined || decodeAddress === undefined ? undefined : p2pNccl({ prefillAddress, decodeAddress, hex: hex(context) })
+    }
   }
+}
+
+/**
+ * Whether a decode worker serves a request that no prefill worker began. Those of P2pNccl and MoRI-IO take every request for one
+ * half of a pair: without the other half the engine ends, or makes tokens out of nothing.
+ */
+export function servesAlone (decode: Worker, choice: ConnectorChoice): boolean {
+  const connector = connectorOf(decode, choice)
+  return connector !== 'p2p-nccl' && connector !== 'moriio'
+}
+
+/** Whether the connector moves each sequence of a request by itself, so that one request may have several. */
+export function movesEverySequence (decode: Worker, choice: ConnectorChoice): boolean {
+  return connectorOf(decode, choice) === 'p2p-nccl'
 }
 
 function hex ({ uuid }: PlanContext): string {
   return uuid().replaceAll('-', '')
 }
 
-/** A worker somebody wrote down told no address of its connector. */
-function addressOf ({ spec, origin }: Worker): string {
-  return spec.zmqAddress ?? new URL(origin).host
-}
-
-function sideOf ({ spec, rank }: Worker): MoriioSide {
-  return { tpSize: spec.tpSize ?? 1, dpSize: spec.dpSize ?? spec.ranks ?? 1, rank: rank ?? 0 }
+function sideOf ({ spec, rank }: Worker): MoriioSide | undefined {
+  const { zmqAddress: address, tpSize = 1, dpSize = spec.ranks ?? 1 } = spec
+  return address === undefined ? undefined : { address, tpSize, dpSize, rank: rank ?? 0 }
 }
 
 export type { ConnectorName, Plan } from './connector.ts'

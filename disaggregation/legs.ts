@@ -7,6 +7,9 @@ import type { Edits, Json } from './splice.ts'
 /** Paths whose requests make a KV cache that can be handed over, as far as vLLM's connectors go. */
 export const splitPaths: ReadonlySet<string> = new Set(['/v1/chat/completions', '/v1/completions', '/v1/responses', '/inference/v1/generate'])
 
+/** Paths whose requests go through an engine that knows nothing but legs. */
+export const pairedPaths: ReadonlySet<string> = new Set([...splitPaths, '/v1/messages', '/generate'])
+
 const whole = { stream: { set: 'false' }, stream_options: 'remove' } as const
 /** One token, made under all circumstances: a prefill that ends by itself hands nothing over. */
 const oneToken = { max_tokens: { set: '1' }, min_tokens: { set: '1' } } as const

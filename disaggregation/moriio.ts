@@ -1,10 +1,13 @@
-// vLLM's MoRIIOConnector, as far as its parameters are known. Never tried on its hardware.
-import { member } from './connector.ts'
+// vLLM's MoRIIOConnector, as far as its parameters are known: a transfer made up here, and a request id that tells both sides where the
+// other one is. Never tried on its hardware.
+import { addressedId, member } from './connector.ts'
 import type { Plan } from './connector.ts'
 import { edits, splice } from './splice.ts'
 
 /** One side of a transfer, as it announced itself. */
 export interface MoriioSide {
+  /** Where its connector listens: `host:…,handshake:…,notify:…`. */
+  readonly address: string
   readonly tpSize: number
   readonly dpSize: number
   /** Its data-parallel rank that takes part. */
@@ -30,13 +33,12 @@ function remote ({ tpSize, dpSize, rank }: MoriioSide): string {
 /** A plan for either mode. */
 export function moriio ({ mode, prefill, decode, hex }: MoriioPair): Plan {
   const transfer = `"remote_engine_id":null,"remote_block_ids":null,${member('transfer_id', `tx-${hex}`)}`
-  const common = { connector: 'moriio', requestId: undefined } as const
+  const common = { connector: 'moriio', requestId: addressedId(prefill.address, decode.address, hex), portable: false } as const
   if (mode === 'READ') {
     const size = edits({ remote_dp_size: { set: String(prefill.dpSize) } })
     return {
       ...common,
       concurrent: false,
-      portable: true,
       prefillParams: `{"do_remote_decode":true,"do_remote_prefill":false,${transfer},${member('remote_dp_size', decode.dpSize)}}`,
       expectsParams: true,
       decodeParams: returned => returned && splice(returned, size)
@@ -46,7 +48,6 @@ export function moriio ({ mode, prefill, decode, hex }: MoriioPair): Plan {
   return {
     ...common,
     concurrent: true,
-    portable: false,
     prefillParams: `{"do_remote_decode":true,"do_remote_prefill":false,${transfer},${remote(decode)}}`,
     expectsParams: false,
     decodeParams: () => params

@@ -35,12 +35,17 @@ export const nixlPull: Plan = {
   decodeParams: returned => returned
 }
 
-/** Both at once, with a prefill worker whose identity is known. Blocks go to the request of the same id. */
-export function nixlPush (identity: PushIdentity, requestId: string): Plan {
-  const params = `{"do_remote_prefill":true,"do_remote_decode":false,${identity},${member('remote_request_id', requestId)}}`
+/**
+ * Both at once, with a prefill worker whose identity is known. Blocks go to the request of the same id, so that one must be nobody
+ * else's: clients choose their ids, and may choose another's.
+ * @param hex some hex digits of chance
+ */
+export function nixlPush (identity: PushIdentity, requestId: string, hex: string): Plan {
+  const legId = `${requestId}-${hex}`
+  const params = `{"do_remote_prefill":true,"do_remote_decode":false,${identity},${member('remote_request_id', legId)}}`
   return {
     connector: 'nixl',
-    requestId: undefined,
+    requestId: legId,
     concurrent: true,
     portable: false,
     prefillParams,

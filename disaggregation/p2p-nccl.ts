@@ -1,4 +1,5 @@
 // vLLM's P2pNcclConnector: the request id itself tells both sides where the other one is; the bodies name no transfer.
+import { addressedId } from './connector.ts'
 import type { Plan } from './connector.ts'
 
 /** What a P2pNccl transfer needs. */
@@ -14,7 +15,7 @@ export interface P2pNcclPair {
 export function p2pNccl ({ prefillAddress, decodeAddress, hex }: P2pNcclPair): Plan {
   return {
     connector: 'p2p-nccl',
-    requestId: `___prefill_addr_${prefillAddress}___decode_addr_${decodeAddress}_${hex}`,
+    requestId: addressedId(prefillAddress, decodeAddress, hex),
     concurrent: false,
     portable: false,
     prefillParams: undefined,

@@ -5,15 +5,18 @@ import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
+import { UnsplittableError } from '../core/errors.ts'
 import { failureKind } from '../core/failure.ts'
 import { outcomeOf } from '../core/outcome.ts'
+import type { WorkerRegistry } from '../core/registry.ts'
 import type { Worker } from '../core/worker.ts'
-import { connectorOf, planFor } from '../disaggregation/index.ts'
+import { connectorOf, movesEverySequence, planFor, servesAlone } from '../disaggregation/index.ts'
 import type { ConnectorChoice, PlanContext, PushIdentity } from '../disaggregation/index.ts'
-import { canSplit, splitPaths } from '../disaggregation/legs.ts'
+import { canSplit, pairedPaths, splitPaths } from '../disaggregation/legs.ts'
 import { bootstrapAddress } from '../disaggregation/mooncake.ts'
 import { pushIdentity } from '../disaggregation/nixl.ts'
 import { UncachedEstimate } from '../disaggregation/uncached.ts'
+import { eachMember } from '../openai/locate.ts'
 import { BootstrapDirectory } from '../discovery/bootstrap.ts'
 import { cacheAwareDefaults, PrefixIndex } from '../policies/index.ts'
 import { DisaggregatedDelivery } from './disaggregated-delivery.ts'
@@ -57,6 +60,7 @@ export interface DisaggregationEvents {
 
 /** Splits requests; `fastify.disaggregation`. */
 export class Disaggregation extends EventEmitter<DisaggregationEvents> {
+  private readonly registry: WorkerRegistry
   private options: DisaggregationOptions
   private estimate: UncachedEstimate
   private readonly identities = new Map<Worker, PushIdentity>()
@@ -64,8 +68,9 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
   private readonly observer: SplitObserver
   private readonly newEstimate: () => UncachedEstimate
 
-  constructor (options: DisaggregationOptions, engineOf: (worker: Worker) => string | undefined) {
+  constructor (registry: WorkerRegistry, options: DisaggregationOptions, engineOf: (worker: Worker) => string | undefined) {
     super()
+    this.registry = registry
     this.options = options
     const { random = Math.random, maxTreeSize = cacheAwareDefaults.maxTreeSize, maxIndexEntries = cacheAwareDefaults.maxIndexEntries } = options
     this.newEstimate = () => new UncachedEstimate(
@@ -84,7 +89,8 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
 
   /** Whether nothing can be served without a prefill worker. */
   get needsPrefill (): boolean {
-    return this.options.disableDecodeFallback === true
+    const [worker] = this.registry.candidates('decode').workers
+    return this.options.disableDecodeFallback === true || (worker !== undefined && !servesAlone(worker, this.context.choice))
   }
 
   /** Changes options while the router runs, for requests that come from now on. */
@@ -92,19 +98,29 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
     this.options = { ...this.options, ...limits }
   }
 
-  /** A delivery that splits the request; undefined when a decode worker is to serve it as it is. */
+  /**
+   * A delivery that splits the request; undefined when a decode worker is to serve it as it is.
+   * @throws UnsplittableError when it cannot be split, and decode workers serve nothing but legs
+   */
   deliver (what: DeliveryRequest): ClientDelivery | undefined {
     const { request: { body }, route, routing, pinned } = what
-    if (!splitPaths.has(route)) return undefined
+    // workers of one fleet have one connector: any of them tells
+    const [worker] = this.registry.candidates('decode').workers
+    const alone = worker === undefined || servesAlone(worker, this.context.choice)
+    if (!(alone ? splitPaths : pairedPaths).has(route)) return undefined
     this.emit('request', route)
-    if (pinned !== undefined || !Buffer.isBuffer(body) || routing.hasKvTransferParams || !canSplit(body, route)) {
+    const several = worker !== undefined && movesEverySequence(worker, this.context.choice)
+    // what is no JSON object is refused before it reaches an engine
+    const json = Buffer.isBuffer(body) && eachMember(body, () => {})
+    if (!json || pinned !== undefined || routing.hasKvTransferParams || !(several || canSplit(body, route))) {
+      if (!alone && json) throw new UnsplittableError()
       this.emit('decided', 'unsplittable')
       return undefined
     }
     return new DisaggregatedDelivery(what, body, {
-      fallback: !this.needsPrefill,
+      fallback: alone && this.options.disableDecodeFallback !== true,
       plan: (prefill, decode, requestId, concurrent) => planFor(prefill, decode, requestId, concurrent, this.context),
-      minUncached: this.options.pdMinUncachedTokens ?? 256,
+      minUncached: alone ? this.options.pdMinUncachedTokens ?? 256 : 0,
       estimate: this.estimate,
       observer: this.observer
     })
@@ -152,7 +168,7 @@ const plugin: FastifyPluginAsync<DisaggregationOptions> = async (fastify, option
       ? bootstrapAddress(worker.url, worker.spec.bootstrapPort)
       : undefined
   })
-  const disaggregation = new Disaggregation(options, worker => directory.engineOf(worker))
+  const disaggregation = new Disaggregation(workers, options, worker => directory.engineOf(worker))
   fastify.decorate('disaggregation', disaggregation)
   balancer.answeringRole = 'decode'
 
