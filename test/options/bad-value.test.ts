@@ -31,6 +31,10 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
+  ['--prefill=8998', '--prefill takes http:// or https:// URLs, each maybe with a port or none behind it, not "8998" (it is not a URL like http://HOST:PORT)'],
+  ['--prefill=http://a 70000', '--prefill takes http:// or https:// URLs, each maybe with a port or none behind it, not "http://a 70000" (only a port from 1 to 65535 or none may follow the URL)'],
+  ['--prefill=http://me:HUSH@a', '--prefill takes http:// or https:// URLs, each maybe with a port or none behind it, not "http://…@a" (a URL must not hold credentials: use the option api-key)'],
+  ['--kv-connector=none', '--kv-connector takes one of nixl, mooncake, moriio, p2p-nccl, auto, not "none"'],
   ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
 ]
 

@@ -27,3 +27,11 @@ t.test('power_of_two with one worker is a warning', async t => {
 t.test('simulated workers beside real ones are let pass', async t => {
   t.equal((await load(['--simulated-workers=3', '--worker-urls=http://a'])).options.simulatedWorkers, 3)
 })
+
+t.test('workers that nobody will ask', async t => {
+  t.match((await load(['--vllm-pd-disaggregation', '--worker-urls', 'http://a'])).warnings, [/^--worker-urls is without effect with --vllm-pd-disaggregation/])
+  t.match((await load(['--prefill', 'http://a'])).warnings, [/^--prefill is without effect unless vllm-pd-disaggregation is on$/])
+  t.match((await load(['--decode', 'http://a'])).warnings, [/^--decode is without effect/])
+  t.match((await load(['--vllm-pd-disaggregation', '--kv-connector=moriio'])).warnings, [/never been tried/])
+  t.strictSame((await load(['--vllm-pd-disaggregation', '--prefill', 'http://a', '--decode', 'http://b'])).warnings, [])
+})

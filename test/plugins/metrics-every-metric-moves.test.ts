@@ -1,6 +1,7 @@
 // Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
 import t from 'tap'
 import { chat, post, sendRaw } from '../helpers/client.ts'
+import { startPools } from '../helpers/pools.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
 import type { Samples } from '../helpers/samples.ts'
@@ -49,6 +50,21 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['worker_load', 'gauge', s => s.sum('worker_load') === 1],
   ['tree_size', 'gauge', s => s.sum('tree_size') > 1],
   ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
+]
+
+/** Those of split requests, after the traffic of their own. */
+const ofSplit: ReadonlyArray<[name: string, type: string, moved: (samples: Samples) => boolean]> = [
+  ['pd_requests_total', 'counter', s => s.sum('pd_requests_total', { route: '/v1/completions' }) === 6],
+  ['pd_request_duration_seconds', 'histogram', s => s.sum('pd_request_duration_seconds_count', { route: '/v1/completions' }) === 5],
+  ['pd_prefill_decisions_total', 'counter', s => ['split', 'unsplittable', 'prefill_failed'].map(reason => s.sum('pd_prefill_decisions_total', { reason })).join() === '5,1,1'],
+  ['pd_errors_total', 'counter', s => s.sum('pd_errors_total', { error_type: 'prefill_failed' }) === 1 && s.sum('pd_errors_total', { error_type: 'missing_transfer_params' }) === 1],
+  ['pd_prefill_duration_seconds', 'histogram', s => s.sum('pd_prefill_duration_seconds_count') === 4],
+  ['pd_prefill_requests_total', 'counter', s => s.sum('pd_prefill_requests_total') === 4],
+  ['pd_prefill_errors_total', 'counter', s => s.sum('pd_prefill_errors_total') === 1],
+  ['pd_decode_requests_total', 'counter', s => s.sum('pd_decode_requests_total') === 3],
+  ['pd_decode_errors_total', 'counter', s => s.sum('pd_decode_errors_total') === 1],
+  ['pd_leaked_prefills_total', 'counter', s => s.sum('pd_leaked_prefills_total') === 1],
+  ['pd_body_over_limit_total', 'counter', s => s.sum('pd_body_over_limit_total', { stage: 'decode' }) === 1]
 ]
 
 t.test('every metric', async t => {
@@ -103,5 +119,38 @@ t.test('every metric', async t => {
     t.ok(moved(after), `${name} moved`)
   }
   const told = [...after.type.keys()].filter(name => name.startsWith('vllm_router_'))
-  t.same(told.sort(), expected.map(([name]) => `vllm_router_${name}`).sort(), 'and there is no other')
+  t.same(told.sort(), [...expected, ...ofSplit].map(([name]) => `vllm_router_${name}`).sort(), 'and there is no other')
+})
+
+t.test('every metric of split requests', async t => {
+  const { url, router, prefill: [prefill], decode: [decode] } = await startPools(t, { prefills: 1, decodes: 1, disableRetries: true, disableCircuitBreaker: true, prefillPolicy: 'random' })
+  if (prefill === undefined || decode === undefined) throw new Error('no workers')
+  const before = await samplesOf(router)
+  for (const [name, , moved] of ofSplit) t.notOk(moved(before), `${name} has not moved without traffic`)
+  const [first, second] = [prefill.answer, decode.answer]
+  const ask = async (prompt: unknown = 'a', stream = false): Promise<void> => { await (await post(url + '/v1/completions', { prompt, stream })).text() }
+  await ask()
+  await ask(['a', 'b'])
+  decode.answer = (_request, response) => { response.setHeader('content-type', 'application/json').end(`{"text":"${'x'.repeat(9 * 1024 * 1024)}"}`) }
+  await ask()
+  decode.answer = (_request, response) => { response.writeHead(400).end() }
+  await ask()
+  decode.answer = second
+  prefill.answer = (_request, response) => { response.setHeader('content-type', 'application/json').end('{"kv_transfer_params":null}') }
+  await ask('a', true)
+  prefill.answer = (_request, response) => { response.writeHead(500).end() }
+  await ask()
+  prefill.answer = first
+  await until('all is settled', () => router.workers.list().every(worker => worker.inFlight === 0))
+  const after = await samplesOf(router)
+  for (const [name, type, moved] of ofSplit) {
+    t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
+    t.equal(after.type.get(`vllm_router_${name}`), type, `${name} is a ${type}`)
+    t.ok(moved(after), `${name} moved`)
+  }
+  t.equal(after.sum('prompt_tokens_total'), 5 * 40, 'prompts are counted once, where they were computed')
+  t.equal(after.sum('time_to_first_token_seconds_count'), 1)
+  t.equal(after.sum('generate_duration_seconds_count'), 6, 'and requests once')
+  router.workers.apply('static', [])
+  t.same((await samplesOf(router)).series.filter(series => /^vllm_router_pd_.*worker=/.test(series)), [], 'series go with their workers')
 })
