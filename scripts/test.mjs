@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { testFiles } from './group-tests.mjs'
 
 const args = process.argv.slice(2)
 const testsOnly = args.includes('--tests-only')
@@ -35,7 +36,7 @@ process.stdout.write('tests\n')
 let passed = 0
 let failed = 0
 let skipped = 0
-const code = await run('node_modules/tap/dist/esm/run.mjs', ['--reporter=tap', ...forTap], line => {
+const code = await run('node_modules/tap/dist/esm/run.mjs', ['--reporter=tap', ...(forTap.length > 0 ? forTap : testFiles())], line => {
   // every file is one test at the top level; within it every assertion counts
   const assertion = /^\s+(not )?ok \d+ - (?!.*# time=)/.exec(line)
   if (/^ok \d+ - .*# SKIP/i.test(line) || (assertion && /# SKIP/i.test(line))) skipped++
