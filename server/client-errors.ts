@@ -39,6 +39,8 @@ export class ClientErrors {
 
   /** Call it once, with the server that `clientError` comes from. */
   watch (server: Server | SecureServer): void {
+    // by default Node drops what goes beyond 2,000 lines, so that nobody would look at it; the size of a head is limited all the same
+    server.maxHeadersCount = 0
     server.prependListener('request', this.requested)
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
       this.requested(request, response)
@@ -73,11 +75,15 @@ export class ClientErrors {
     // the error may be in the body of the last request, which then is the one refused, unless it has been answered
     const last = [...answers].at(-1)
     const own = last?.req.complete === false ? last : undefined
+    const due = (): ServerResponse | undefined => [...answers].find(answer => answer !== own || own.headersSent)
     const proceed = (): void => {
-      const first = [...answers].find(answer => answer !== own || own.headersSent)
-      if (first !== undefined) first.once('close', proceed)
-      else end(socket, own?.headersSent === true ? '' : answerOf(refusal))
+      const first = due()
+      if (first === undefined) end(socket, own?.headersSent === true ? '' : answerOf(refusal))
+      // who has ended the connection waits for nothing any more, as elsewhere
+      else if (socket.readableEnded) socket.destroy()
+      else first.once('close', proceed)
     }
+    socket.once('end', () => { if (due() !== undefined) socket.destroy() })
     proceed()
   }
 }

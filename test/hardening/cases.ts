@@ -68,6 +68,7 @@ const framing = [
     ['length and chunks', '9112 §6.1', post([length, chunked], chunks)],
     ['chunks and length', '9112 §6.1', post([chunked, 'Content-Length: 3'], `0\r\n\r\n${hidden}`)],
     ['a length of nothing and chunks', '9112 §6.1', post(['Content-Length: 0', chunked], chunks)],
+    ['gzip, chunked, behind 2,100 lines', '9112 §6.1', post([...Array.from({ length: 2100 }, () => 'a:'), 'Transfer-Encoding: gzip, chunked'], chunks)],
     ['coding given twice', '9112 §6.1', post([chunked, chunked], chunks)],
     ['coding given twice, differently', '9112 §6.1', post([chunked, 'Transfer-Encoding: identity'], chunks)],
     ['coding given twice, the other way round', '9112 §6.1', post(['Transfer-Encoding: identity', chunked], chunks)],
