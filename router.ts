@@ -24,6 +24,7 @@ import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
 import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
+import strictRequests from './plugins/strict-requests.ts'
 import upstream from './plugins/upstream.ts'
 import workers from './plugins/workers.ts'
 import type { Policy } from './policies/policy.ts'
@@ -112,6 +113,8 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(metrics)
   if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
   if (options.accessLog) await fastify.register(accessLog)
+  // after those that watch requests, so that they see what is refused, and before admission, which stands on the routes
+  await fastify.register(strictRequests)
   await fastify.register(openApi, { version, ...pick(options, 'swaggerUi') })
   await extend?.(fastify)
 

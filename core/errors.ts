@@ -7,6 +7,8 @@ export const NoAvailableWorkersError = createError('NO_AVAILABLE_WORKERS', 'No w
 export const WorkerUnreachableError = createError('WORKER_UNREACHABLE', 'The worker chosen for this request could not be reached', 502)
 /** A worker ended the connection, or answered what is not HTTP, before its answer began. */
 export const WorkerConnectionError = createError('WORKER_CONNECTION_FAILED', 'The worker chosen for this request ended the connection before it answered', 502)
+/** An answer's length cannot be told from its head; never shown to a client, who gets a `WORKER_CONNECTION_FAILED`. */
+export const WorkerFramingError = createError('WORKER_FRAMING', 'The head of the answer does not say how long the answer is', 502)
 /** A worker did not answer in time. */
 export const WorkerTimeoutError = createError('WORKER_TIMEOUT', 'The worker chosen for this request did not answer in time', 504)
 /** The first byte of an answer did not come in time; never shown to a client, who gets a `WORKER_TIMEOUT`. */

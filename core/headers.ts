@@ -69,6 +69,22 @@ export function textHeaders (raw: unknown): string[] {
   return raw.map(part => Buffer.isBuffer(part) ? part.toString('latin1') : String(part))
 }
 
+/**
+ * True when the head of an answer leaves room for doubt where its body ends, or the body is coded for the transfer in a way that nobody
+ * asked for and that the client would not hear of (RFC 9112 §6.1, §6.3).
+ */
+export function hasFramingFault (raw: readonly string[]): boolean {
+  const coding = headerIn(raw, 'transfer-encoding')
+  return coding !== undefined && (coding.toLowerCase() !== 'chunked' || headerIn(raw, 'content-length') !== undefined)
+}
+
+const ascii = /^[\t\x20-\x7e]*$/
+
+/** The words beside a status as Latin-1, as Node writes them; undici has read them as UTF-8. */
+export function reasonOf (message = ''): string {
+  return ascii.test(message) ? message : Buffer.from(message).toString('latin1').replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '')
+}
+
 /** Value of the first header of that lower-case name in a flat array. */
 export function headerIn (raw: readonly string[], name: string): string | undefined {
   for (let i = 0; i < raw.length; i += 2) {

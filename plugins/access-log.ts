@@ -10,7 +10,8 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
       fastify.log.info({
         reqId: request.id,
         method: request.method,
-        path: request.url.split('?', 1)[0],
+        // what is no path may hold a credential before its host
+        path: request.url.startsWith('/') ? request.url.split('?', 1)[0] : undefined,
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
         end: call?.exchange.end,
         failure: request.routerFailure ?? undefined,

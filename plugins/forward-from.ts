@@ -28,7 +28,8 @@ export const asSent: Dispatcher.DispatcherComposeInterceptor = dispatch => (opti
 
 /** Flat headers as the object Fastify wants; a repeated name keeps all its values. */
 function toMap (flat: readonly string[]): HeaderMap {
-  const map: HeaderMap = {}
+  // a header may have the name of something that every object has
+  const map = Object.create(null) as HeaderMap
   for (let i = 0; i < flat.length; i += 2) {
     const name = (flat[i] ?? '').toLowerCase()
     const value = flat[i + 1] ?? ''

@@ -2,10 +2,12 @@
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyInstance, FastifyReply } from 'fastify'
+import { MethodNotAllowedError } from '../core/errors.ts'
 import type { LoadedOptions } from '../options/load.ts'
 import { describeError } from '../plugins/errors.ts'
 import vllmRouter from '../router.ts'
 import { startSimulator } from '../simulator/start.ts'
+import { ClientErrors } from './client-errors.ts'
 import { endGracefully } from './end.ts'
 import { createLogger } from './logger.ts'
 import { reloadOnChange } from './reload.ts'
@@ -23,6 +25,12 @@ const notOurs: NonNullable<closeWithGrace.Options['skip']> = ['SIGILL', 'SIGTRAP
 /** Node looks so often for heads that take too long: within a second, and more often where the limit is short. */
 function checkIntervalMs (headerTimeoutSecs: number): number {
   return Math.max(50, Math.min(1000, headerTimeoutSecs * 250))
+}
+
+/** Answers what no route takes in the shape of the router's own errors. */
+function refuse (error: Error, reply: FastifyReply): void {
+  const { status, body } = describeError(error)
+  void reply.code(status).type('application/json; charset=utf-8').send(body)
 }
 
 /** How options that hold the server itself are applied while it runs. */
@@ -47,16 +55,26 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   let router: FastifyInstance | undefined
   let endReloads: (() => void) | undefined
 
+  const clientErrors = new ClientErrors()
   const app = Fastify({
     loggerInstance: log,
-    http: { headersTimeout: Math.ceil(clientHeaderTimeoutSecs * 1000), connectionsCheckingInterval: checkIntervalMs(clientHeaderTimeoutSecs) },
+    http: {
+      headersTimeout: Math.ceil(clientHeaderTimeoutSecs * 1000),
+      connectionsCheckingInterval: checkIntervalMs(clientHeaderTimeoutSecs),
+      // a request without it is refused by the router, in its own shape
+      requireHostHeader: false
+    },
     // while closing, connections that are still open get the router's own answers, in its own shape
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
-    frameworkErrors (error, _request, reply: FastifyReply) {
-      const { status, body } = describeError(error)
-      void reply.code(status).type('application/json; charset=utf-8').send(body)
-    }
+    clientErrorHandler: clientErrors.handle,
+    frameworkErrors: (error, _request, reply: FastifyReply) => refuse(error, reply)
+  })
+  clientErrors.watch(app.server)
+  // every path has a route: what is left has a method that Fastify does not know
+  app.setNotFoundHandler((request, reply) => {
+    reply.header('allow', app.supportedMethods.join(', '))
+    refuse(new MethodNotAllowedError(request.method, request.url.split('?', 1)[0]), reply)
   })
   await app.register(vllmRouter, { ...forRouter, workerUrls, metricsListener: true, extend: scope => { router = scope } })
 
