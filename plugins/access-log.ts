@@ -5,11 +5,14 @@ import type { FastifyPluginCallback } from 'fastify'
 const plugin: FastifyPluginCallback = (fastify, _options, done) => {
   fastify.addHook('onRequest', (request, reply, next) => {
     const startedAt = performance.now()
+    // a connection that is gone has no address any more
+    const client = request.ip
     const write = (): void => {
       const { workerCall: call } = request
       fastify.log.info({
         reqId: request.id,
         method: request.method,
+        client,
         path: request.url.split('?', 1)[0],
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
         end: call?.exchange.end,

@@ -5,6 +5,7 @@ import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
 import { isWorkerUrl } from '../core/worker-url.ts'
 import type { Worker } from '../core/worker.ts'
+import { routesFor } from './audience.ts'
 
 /** Options of the admin routes. */
 export interface AdminOptions {
@@ -74,6 +75,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   const registry = fastify.workers
   const manual = fastify.manualWorkers
   const startedAt = Date.now()
+  routesFor(fastify, 'admin')
   // in this scope bodies are the router's own to read
   fastify.removeContentTypeParser('*')
   const parseJson = fastify.getDefaultJsonParser('error', 'error')

@@ -1,6 +1,7 @@
 // `/v1/models`: what the ready workers serve, together, in OpenAI's list shape.
 import type { FastifyPluginCallback } from 'fastify'
 import { NoAvailableWorkersError } from '../core/errors.ts'
+import { ownHeaders } from '../core/headers.ts'
 
 /** Fastify plugin: the list of models, and one of them. */
 export const modelRoutes: FastifyPluginCallback = (fastify, _options, done) => {
@@ -11,14 +12,14 @@ export const modelRoutes: FastifyPluginCallback = (fastify, _options, done) => {
       reply.header('retry-after', '1')
       throw new NoAvailableWorkersError('no worker is ready')
     }
-    reply.send({ object: 'list', data: [...fastify.workers.models().values()] })
+    reply.headers(ownHeaders).send({ object: 'list', data: [...fastify.workers.models().values()] })
   })
 
   const one = { schema: { tags, summary: 'One model' }, config: { workerRoute: '/v1/models/{id}' } }
   fastify.get<{ Params: { '*': string } }>('/v1/models/*', one, (request, reply) => {
     const card = fastify.workers.models().get(request.params['*'])
     if (card === undefined) reply.forward({ via: 'from' })
-    else reply.send(card)
+    else reply.headers(ownHeaders).send(card)
   })
   done()
 }

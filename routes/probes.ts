@@ -1,11 +1,13 @@
 // The router's own signs of life, for people, load balancers and Kubernetes.
 import type { FastifyPluginCallback } from 'fastify'
 import { NoAvailableWorkersError } from '../core/errors.ts'
+import { routesFor } from './audience.ts'
 
 /** Fastify plugin: `/liveness`, `/readiness`, `/health`, `/health_generate`. */
 export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   const tags = ['probes']
   const registry = fastify.workers
+  routesFor(fastify, 'probe')
 
   /** Why no request could be served now; undefined when one could. */
   function obstacle (): string | undefined {
