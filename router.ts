@@ -7,14 +7,19 @@ import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
 import accessLog from './plugins/access-log.ts'
+import adminAccess from './plugins/admin-access.ts'
+import adminListener from './plugins/admin-listener.ts'
+import type { AdminListenerOptions } from './plugins/admin-listener.ts'
 import admission from './plugins/admission.ts'
 import bodyTimeout from './plugins/body-timeout.ts'
 import circuitBreaker from './plugins/circuit-breaker.ts'
+import crossOrigin from './plugins/cors.ts'
 import discovery from './plugins/discovery.ts'
 import drain from './plugins/drain.ts'
 import errors from './plugins/errors.ts'
 import forward from './plugins/forward.ts'
 import health from './plugins/health.ts'
+import http2 from './plugins/http2.ts'
 import loadBalancer from './plugins/load-balancer.ts'
 import manualWorkers from './plugins/manual-workers.ts'
 import metricsListener from './plugins/metrics-listener.ts'
@@ -31,7 +36,7 @@ import type { Policy } from './policies/policy.ts'
 import adminRoutes from './routes/admin.ts'
 import modelRoutes from './routes/models.ts'
 import openAiRoutes from './routes/openai.ts'
-import { closeOwnPaths } from './routes/own-methods.ts'
+import { closeOwnPaths, openPreflights } from './routes/own-methods.ts'
 import passthroughRoutes from './routes/passthrough.ts'
 import probeRoutes from './routes/probes.ts'
 import responseRoutes from './routes/responses.ts'
@@ -43,7 +48,7 @@ export { OptionsError, defaultOptions, resolveOptions } from './options.ts'
 export type { RouterOptions } from './options.ts'
 
 /** Options that mean something to the server only; in an application its own code decides these. */
-export type ServerOnly = 'host' | 'port' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
+export type ServerOnly = 'host' | 'port' | 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'disableHttp2' | 'trustProxy' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
 
 /** Options of the plugin: any of the server's, by their camelCase names, and those that only make sense in code. */
 export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'workerUrls'>> {
@@ -57,6 +62,10 @@ export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnl
   metricsListener?: boolean
   /** Serve metrics under this path of the application. Default nowhere. */
   metricsPath?: string
+  /** Makes the server of the admin listener, where `adminPort` asks for one. Default a plain `http.Server`. */
+  createAdminServer?: AdminListenerOptions['createAdminServer']
+  /** Let pages of other origins use the router, as `corsAllowedOrigins` says: any where it is empty. The server does; default: where it is not empty. */
+  cors?: boolean
   /** Forward every path that is not the router's own; else only those named in `routes/`: others are a 404, under a prefix the router's, else the application's own. Default true. */
   forwardUnknownPaths?: boolean
   /** Called inside the router's own scope, after its plugins and before its routes: for hooks, further routes, or to watch `calls`. */
@@ -73,11 +82,13 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
     policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
+    createAdminServer, cors: anyOrigin = false,
     // Fastify's own options of `register`, which it hands on
     prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers,
     ...rest
   }: VllmRouterOptions & RegisterOptions = given
-  const options = resolveOptions({ ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
+  // which port the application listens on is not known here
+  const options = resolveOptions({ port: 0, ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
   if (typeof policy === 'object' && typeof policy.pick !== 'function') throw new OptionsError('policy takes a name or an object with a method pick')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
@@ -85,6 +96,11 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
   await fastify.register(errors)
+  await fastify.register(http2)
+  const crossesOrigins = anyOrigin || options.corsAllowedOrigins.length > 0
+  if (crossesOrigins) await fastify.register(crossOrigin, pick(options, 'corsAllowedOrigins'))
+  if (options.adminPort !== undefined) await fastify.register(adminListener, { adminPort: options.adminPort, adminHost: options.adminHost, createAdminServer })
+  await fastify.register(adminAccess, pick(options, 'adminApiKey'))
   await fastify.register(rawBody, pick(options, 'maxPayloadSize'))
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
@@ -95,7 +111,8 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
   })
   await fastify.register(upstream, pick(options,
-    'apiKey', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs', 'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
+    'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs',
+    'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
   await fastify.register(health, pick(options,
     'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
     'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
@@ -122,10 +139,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(probeRoutes)
   await fastify.register(adminRoutes, { version })
   closePaths()
+  const answerPreflights = crossesOrigins && !forwardUnknownPaths ? openPreflights(fastify) : undefined
   await fastify.register(modelRoutes)
   await fastify.register(openAiRoutes)
   await fastify.register(responseRoutes)
   await fastify.register(passthroughRoutes, { unknown: forwardUnknownPaths })
+  answerPreflights?.()
   if (metricsPath !== undefined) {
     fastify.get(metricsPath, { schema: { hide: true } }, async (_request, reply) => {
       return await reply.type(fastify.metricsRegistry.contentType).send(await fastify.metricsRegistry.metrics())

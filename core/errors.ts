@@ -37,5 +37,7 @@ export const DuplicateWorkerError = createError('WORKER_EXISTS', 'Worker %s is a
 export const ForeignWorkerError = createError('WORKER_NOT_REMOVABLE', 'Worker %s is stated by %s and would come back: remove it there', 409)
 /** The router answers the path itself, but not with this method. */
 export const MethodNotAllowedError = createError('METHOD_NOT_ALLOWED', '%s is not a method of %s', 405)
+/** The admin routes have a key of their own, and it was not given. Answered with `WWW-Authenticate: Bearer`. */
+export const AdminKeyError = createError('ADMIN_KEY_REQUIRED', 'This route needs the admin key as bearer token', 401)
 /** Nothing has the path asked for. */
 export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)

@@ -8,6 +8,8 @@ import { StreamBrokenError, WorkerConnectionError, WorkerTimeoutError, WorkerUnr
 export type FailureKind = 'refused' | 'timeout' | 'reset' | 'protocol'
 
 const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTDOWN'])
+/** What Node says of a certificate that it does not take: there was nobody to send the request to. */
+const untrusted = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)|^(?:HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/
 const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'FIRST_BYTE_TIMEOUT'])
 
 function codesOf (error: unknown): string[] {
@@ -33,7 +35,7 @@ function gaveUpConnecting (error: unknown): boolean {
 export function failureKind (error: unknown): FailureKind {
   const codes = codesOf(error)
   if (gaveUpConnecting(error)) return 'refused'
-  if (codes.some(code => refused.has(code))) return 'refused'
+  if (codes.some(code => refused.has(code) || untrusted.test(code))) return 'refused'
   if (codes.some(code => timeouts.has(code))) return 'timeout'
   if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG' || code === 'WORKER_FRAMING')) return 'protocol'
   return 'reset'

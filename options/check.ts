@@ -3,6 +3,8 @@ import type { RouterOptions } from '../options.ts'
 import { OptionsError } from './coerce.ts'
 
 const anyAddress = ['0.0.0.0', '::']
+/** The default of admin-host. */
+const adminAddress = '127.0.0.1'
 
 /**
  * Throws an OptionsError for a contradiction.
@@ -16,11 +18,41 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
     throw new OptionsError(`${say('prometheusPort')} takes another port than ${say('port')} on the same host, ` +
       `not ${options.prometheusPort} for both`)
   }
+  checkListeners(options, say)
+  checkFiles(options, say)
   if (options.policy === 'power_of_two' && options.workerUrls.length * options.intraNodeDataParallelSize === 1) {
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
       'it gets every request until another is added')
   }
   return warnings
+}
+
+/** The name of an option that was not given. */
+function missing (key: keyof RouterOptions, say: (key: keyof RouterOptions) => string): string {
+  return say(key).replace(/ \(default\)$/, '')
+}
+
+function checkListeners (options: RouterOptions, say: (key: keyof RouterOptions) => string): void {
+  const { adminPort, adminHost } = options
+  if (adminPort === undefined) {
+    if (adminHost !== adminAddress) throw new OptionsError(`${say('adminHost')} is of use together with ${missing('adminPort', say)} only`)
+    return
+  }
+  for (const [host, port] of [['host', 'port'], ['prometheusHost', 'prometheusPort']] as const) {
+    if (adminPort === 0 || adminPort !== options[port] || !overlap(adminHost, options[host])) continue
+    throw new OptionsError(`${say('adminPort')} takes another port than ${say(port)} on the same host, not ${adminPort} for both`)
+  }
+}
+
+function checkFiles (options: RouterOptions, say: (key: keyof RouterOptions) => string): void {
+  if (options.apiKey !== undefined && options.apiKeyFile !== undefined) {
+    throw new OptionsError(`${say('apiKeyFile')} takes the place of ${say('apiKey')}: give one of them`)
+  }
+  for (const [one, other] of [['tlsCert', 'tlsKey'], ['workerClientCert', 'workerClientKey']] as const) {
+    const [given, absent] = options[one] === undefined ? [other, one] : [one, other]
+    if (options[given] !== undefined && options[absent] === undefined) throw new OptionsError(`${say(given)} is of use together with ${missing(absent, say)} only`)
+  }
+  if (options.tlsClientCa !== undefined && options.tlsCert === undefined) throw new OptionsError(`${say('tlsClientCa')} is of use together with ${missing('tlsCert', say)} only`)
 }
 
 function overlap (host: string, other: string): boolean {

@@ -28,6 +28,12 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
   },
   path: { allowed: 'a path', plural: 'paths', read: text => text.includes('\0') ? refused() : text },
   'url-path': { allowed: 'a path that starts with /', plural: 'paths that start with /', read: matching(/^\/[\x21-\x7e]*$/) },
+  origin: { allowed: 'an origin like https://HOST:PORT', plural: 'origins like https://HOST:PORT', read: readOrigin },
+  proxy: {
+    allowed: 'an IP address, a network, loopback, linklocal, uniquelocal or true',
+    plural: 'IP addresses, networks, loopback, linklocal, uniquelocal or true',
+    read: readProxy
+  },
   token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
 }
 
@@ -51,7 +57,8 @@ export function allowed (spec: OptionSpec): string {
 export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue {
   const value = typeof raw === 'string' ? raw.trim() : raw
   switch (spec.type) {
-    case 'list': return coerceList(spec, value, as)
+    // a YAML file has `true` as it is
+    case 'list': return coerceList(spec, spec.format === 'proxy' && typeof value === 'boolean' ? (value ? 'true' : '') : value, as)
     case 'switch': {
       const truth = typeof value === 'boolean' ? value : truths[String(value).toLowerCase()]
       return truth ?? fail(spec, raw, as)
@@ -102,6 +109,23 @@ function readUrl (text: string): string | Refusal {
   } catch (error) {
     return refused(error instanceof Error ? error.message : undefined)
   }
+}
+
+/** `*` is any origin. */
+function readOrigin (text: string): string | Refusal {
+  const url = text !== '*' && URL.canParse(text) ? new URL(text) : undefined
+  if (text === '*') return text
+  if (url === undefined || url.origin === 'null') return refused()
+  return url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '' ? url.origin : refused('it ends with the port')
+}
+
+function readProxy (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return refused('a number of hops cannot be checked: name the addresses of the proxies')
+  if (['true', 'loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
+  const [address = '', bits, ...rest] = text.split('/')
+  const version = isIP(address)
+  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
+  return version !== 0 && fits && rest.length === 0 ? text : refused()
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

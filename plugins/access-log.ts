@@ -5,11 +5,14 @@ import type { FastifyPluginCallback } from 'fastify'
 const plugin: FastifyPluginCallback = (fastify, _options, done) => {
   fastify.addHook('onRequest', (request, reply, next) => {
     const startedAt = performance.now()
+    // a connection that is gone has no address any more
+    const client = request.ip
     const write = (): void => {
       const { workerCall: call } = request
       fastify.log.info({
         reqId: request.id,
         method: request.method,
+        client,
         // what is no path may hold a credential before its host
         path: request.url.startsWith('/') ? request.url.split('?', 1)[0] : undefined,
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,

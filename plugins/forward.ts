@@ -7,8 +7,10 @@ import type { Clock } from '../core/clock.ts'
 import { kDelivery } from '../core/delivery.ts'
 import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
+import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
+import { cutOff, isClosed, isComplete } from '../core/reply.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
@@ -115,9 +117,12 @@ function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: Request
 }
 
 /** Straight through undici: the answer's bytes go to the client's socket as they come. */
-function sendDispatch (fastify: FastifyInstance, reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void): boolean {
+function sendDispatch (
+  fastify: FastifyInstance, reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
+): boolean {
   const { request } = reply
   const relay = new Relay(reply.raw, {
+    without,
     takeOver () {
       reply.hijack()
       const own: string[] = []
@@ -144,7 +149,7 @@ function fail (reply: FastifyReply, gone: boolean, error: Error): void {
     return
   }
   if (!reply.sent) reply.send(error)
-  else reply.raw.destroy()
+  else cutOff(reply.raw, true)
 }
 
 const debugLevels = new Set(['debug', 'trace'])
@@ -161,6 +166,8 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
   fastify.decorate('deliveries', deliveries)
   fastify.decorate('forwarding', { configure (changed) { options = { ...options, ...changed } } })
   fastify.decorateRequest('workerCall', null)
+  // the cors plugin is optional
+  const without = fastify.hasDecorator('corsPolicy') ? connectionAndCors : undefined
   await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher.compose(asSent), disableRequestLogging: true })
 
   calls.on('responseId', (call, id) => affinity.set(id, call.assignment.worker.id))
@@ -180,7 +187,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
 
   fastify.decorateReply('forward', function (this: FastifyReply, how: Forwarding) {
     // the client left while its body was read: nobody waits for an answer
-    if (this.raw.destroyed) {
+    if (isClosed(this.raw)) {
       this.request.routerFailure = 'client_gone'
       this.hijack()
       return
@@ -219,13 +226,15 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     deliveries.add(delivery, end)
     this.raw.once('close', () => {
       deliveries.delete(delivery)
-      if (this.raw.writableFinished) return
+      if (isComplete(this.raw)) return
       gone = true
       delivery.abandon()
     })
     const failed = (error: Error): void => fail(this, gone, delivery.ended ?? clientError(error, false))
     try {
-      const sent = how.via === 'dispatch' ? sendDispatch(fastify, this, delivery, failed) : sendFrom(this, delivery, failed)
+      const sent = how.via === 'dispatch'
+        ? sendDispatch(fastify, this, delivery, failed, without)
+        : sendFrom(this, delivery, failed, without)
       if (delivery.call === undefined && !sent) throw nobody(fastify, this, routing, clock)
     } catch (error) {
       delivery.call?.exchange.failed(error instanceof Error ? error : new Error(String(error)))

@@ -4,6 +4,7 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
+import { isComplete } from '../core/reply.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Call } from './call.ts'
 import { eventMetrics, gauges } from './metric-table.ts'
@@ -36,7 +37,7 @@ const breakerMoves = [['closed', 'open'], ['open', 'half_open'], ['half_open', '
 function errorOf (request: FastifyRequest, reply: FastifyReply): string | undefined {
   // with an error of the router's own, nothing of the broken answer reached the client
   if (request.workerCall?.exchange.end === 'broken' && request.routerFailure === null) return 'stream_broken'
-  if (!reply.raw.writableFinished) return 'client_gone'
+  if (!isComplete(reply.raw)) return 'client_gone'
   if (request.routerFailure !== null) return request.routerFailure
   return reply.raw.statusCode >= 400 ? 'backend_error' : undefined
 }

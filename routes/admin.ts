@@ -6,6 +6,7 @@ import { inBatches } from '../core/batches.ts'
 import { isWorkerUrl } from '../core/worker-url.ts'
 import type { Worker } from '../core/worker.ts'
 import { answers, describeOnly } from './answers.ts'
+import { routesFor } from './audience.ts'
 
 /** Options of the admin routes. */
 export interface AdminOptions {
@@ -76,6 +77,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   const manual = fastify.manualWorkers
   const startedAt = Date.now()
   describeOnly(fastify)
+  routesFor(fastify, 'admin')
   // in this scope bodies are the router's own to read
   fastify.removeContentTypeParser('*')
   const parseJson = fastify.getDefaultJsonParser('error', 'error')

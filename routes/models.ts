@@ -2,6 +2,7 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { NoAvailableWorkersError } from '../core/errors.ts'
 import { answers, describeOnly } from './answers.ts'
+import { ownHeaders } from '../core/headers.ts'
 
 /** Fastify plugin: the list of models, and one of them. */
 export const modelRoutes: FastifyPluginCallback = (fastify, _options, done) => {
@@ -13,14 +14,14 @@ export const modelRoutes: FastifyPluginCallback = (fastify, _options, done) => {
       reply.header('retry-after', '1')
       throw new NoAvailableWorkersError('no worker is ready')
     }
-    reply.send({ object: 'list', data: [...fastify.workers.models().values()] })
+    reply.headers(ownHeaders).send({ object: 'list', data: [...fastify.workers.models().values()] })
   })
 
   const one = { schema: { tags, summary: 'One model', response: answers.model }, config: { workerRoute: '/v1/models/{id}' } }
   fastify.get<{ Params: { '*': string } }>('/v1/models/*', one, (request, reply) => {
     const card = fastify.workers.models().get(request.params['*'])
     if (card === undefined) reply.forward({ via: 'from' })
-    else reply.send(card)
+    else reply.headers(ownHeaders).send(card)
   })
   done()
 }

@@ -2,12 +2,14 @@
 import type { FastifyPluginCallback } from 'fastify'
 import { NoAvailableWorkersError } from '../core/errors.ts'
 import { answers, describeOnly } from './answers.ts'
+import { routesFor } from './audience.ts'
 
 /** Fastify plugin: `/liveness`, `/readiness`, `/health`, `/health_generate`. */
 export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   const tags = ['probes']
   const registry = fastify.workers
   describeOnly(fastify)
+  routesFor(fastify, 'probe')
 
   /** Why no request could be served now; undefined when one could. */
   function obstacle (): string | undefined {

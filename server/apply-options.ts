@@ -60,7 +60,10 @@ const parts: readonly Part[] = [
     'cbHalfOpenRequests', 'panicMode'),
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
   decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs'),
-  decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs')
+  decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs'),
+  decorator('upstream', 'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure'),
+  decorator('adminAccess', 'adminApiKey'),
+  decorator('corsPolicy', 'corsAllowedOrigins')
 ]
 
 /** What became of a change of options, by their names as flags. */

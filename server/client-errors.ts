@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { http2Stream } from '../core/reply.ts'
 import { errorType, openAiError } from '../openai/errors.ts'
 
 interface Refusal {
@@ -30,24 +31,29 @@ const refusals: ReadonlyMap<string | undefined, Refusal> = new Map([
  */
 const lingerMs = 1000
 
-/** The refusals of one server. An answer that has begun on the connection is finished first; nothing is ever written into it. */
+/** The refusals of a process's servers. An answer that has begun on the connection is finished first; nothing is ever written into it. */
 export class ClientErrors {
   /** Answers that have not ended, oldest first. */
   private readonly answers = new WeakMap<Duplex, Set<ServerResponse>>()
   /** Told once: what Node's parser makes of further bytes is of no interest. */
   private readonly refused = new WeakSet<Duplex>()
 
-  /** Call it once, with the server that `clientError` comes from. */
+  /** Call it once for each server. */
   watch (server: Server | SecureServer): void {
     // by default Node drops what goes beyond 2,000 lines, so that nobody would look at it; the size of a head is limited all the same
     server.maxHeadersCount = 0
+    server.on('clientError', this.handle)
     server.prependListener('request', this.requested)
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
       this.requested(request, response)
-      const body = bodyOf(unexpected)
-      response.writeHead(unexpected.status, headersOf(unexpected, body)).end(body)
+      answer(response, unexpected)
     })
-    server.on('connect', (_request: IncomingMessage, socket: Duplex) => {
+    server.on('connect', (_request: IncomingMessage, socket: Duplex | ServerResponse) => {
+      // over HTTP/2 it is one stream of many, with an answer like any other
+      if ('writeHead' in socket) {
+        answer(socket, noTunnel)
+        return
+      }
       // Node has let go of the connection, its listener for errors included
       socket.on('error', () => {})
       socket.resume()
@@ -55,8 +61,7 @@ export class ClientErrors {
     })
   }
 
-  /** Fastify's `clientErrorHandler`. */
-  readonly handle = (error: Error & { code?: string }, socket: Duplex): void => {
+  private readonly handle = (error: Error & { code?: string }, socket: Duplex): void => {
     if (error.code === 'ECONNRESET' || !socket.writable) socket.destroy()
     else this.refuse(socket, refusals.get(error.code) ?? malformed)
   }
@@ -99,6 +104,12 @@ function headersOf ({ allow }: Refusal, body: string): Record<string, string> {
     connection: 'close',
     ...(allow === undefined ? {} : { allow })
   }
+}
+
+function answer (response: ServerResponse, refusal: Refusal): void {
+  const body = bodyOf(refusal)
+  const { connection, ...headers } = headersOf(refusal, body)
+  response.writeHead(refusal.status, http2Stream(response) === undefined ? { ...headers, connection } : headers).end(body)
 }
 
 /** An answer as it goes over the wire. */

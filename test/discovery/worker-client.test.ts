@@ -28,7 +28,7 @@ t.test('the key goes with every question', async t => {
   const { client, url } = await asking(t, (request, reply) => {
     seen.push(`${request.method} ${request.url} ${request.headers.authorization}`)
     reply.end('{"data":[]}')
-  }, { apiKey: 'key', healthPath: '/alive' })
+  }, { authorization: () => 'Bearer key', healthPath: '/alive' })
   await client.health(url)
   await client.models(url)
   await client.loads(url)
