@@ -1,11 +1,11 @@
 // Reads the options again when somebody asks for it, and applies what may change; a mistake leaves everything as it is.
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { watchFile } from '../core/watch-file.ts'
 import { OptionsError } from '../options.ts'
 import type { RouterOptions } from '../options.ts'
 import type { LoadedOptions } from '../options/load.ts'
 import { applyOptions, changedKeys } from './apply-options.ts'
-import { watchFile } from './watch-file.ts'
 
 /** What reloading needs to know of the server. */
 export interface ReloadOptions {
