@@ -21,6 +21,7 @@ const matching = (pattern: RegExp) => (text: string) => pattern.test(text) ? tex
 const checks: Readonly<Record<OptionFormat, Check>> = {
   hostname: { allowed: 'a host name or an IP address, without a port', plural: 'host names', read: readHostname },
   url: { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readUrl },
+  'service-url': { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readServiceUrl },
   'header-name': {
     allowed: 'a header name',
     plural: 'header names',
@@ -76,7 +77,8 @@ function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unkn
 }
 
 function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
-  const items: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const given: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const items = spec.type === 'list' && spec.splits === true ? given.flatMap(item => typeof item === 'string' ? item.split(',') : [item]) : given
   const texts = items
     .map(item => typeof item === 'string' ? item.trim() : item)
     .filter(item => item !== '')
@@ -102,6 +104,13 @@ function readUrl (text: string): string | Refusal {
   } catch (error) {
     return refused(error instanceof Error ? error.message : undefined)
   }
+}
+
+/** The URL of some other service, which may have a query; kept as it is written. */
+function readServiceUrl (text: string): string | Refusal {
+  if (!/^https?:\/\/[^\s#]+$/i.test(text) || !URL.canParse(text)) return refused('it is not a URL like https://HOST/PATH')
+  const { username, password } = new URL(text)
+  return username === '' && password === '' ? text : refused('a URL must not hold credentials')
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {
