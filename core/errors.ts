@@ -41,3 +41,13 @@ export const MethodNotAllowedError = createError('METHOD_NOT_ALLOWED', '%s is no
 export const AdminKeyError = createError('ADMIN_KEY_REQUIRED', 'This route needs the admin key as bearer token', 401)
 /** Nothing has the path asked for. */
 export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)
+/** The request has no bearer token, or one that nobody knows. Answered with `WWW-Authenticate: Bearer`. */
+export const InvalidApiKeyError = createError('INVALID_API_KEY', '%s', 401)
+/** Whose the token is cannot be found out now. Answered with `Retry-After`. */
+export const AuthUnavailableError = createError('AUTH_UNAVAILABLE', 'The API key cannot be checked now: try again later', 503)
+/** The caller may use certain models only, and this path is none where a model is used, or not in a way the router can be sure of. */
+export const NotAllowedError = createError('NOT_ALLOWED', '%s', 403)
+/** The caller may use certain models only, and the request names another, or none that is certain. */
+export const ModelNotAllowedError = createError('MODEL_NOT_ALLOWED', '%s', 403)
+/** No such model, or none the caller may know of. */
+export const ModelNotFoundError = createError('MODEL_NOT_FOUND', 'The model does not exist, or you have no access to it', 404)

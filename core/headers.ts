@@ -35,8 +35,10 @@ export interface WorkerHeaders {
   readonly requestId: string
   /** The data-parallel rank the request is for; the client's own header gives way to it. */
   readonly rank: string | undefined
-  /** `Authorization` for requests whose client sent none. */
+  /** `Authorization` for requests whose client sent none, or whose own is not forwarded. */
   readonly authorization: string | undefined
+  /** The client's own `Authorization` is not forwarded: it was meant for the router. Default false. */
+  readonly withoutClientAuthorization?: boolean
 }
 
 /** Headers for the worker from the client's, as a flat array. The body's length is left to the HTTP client. */
@@ -49,7 +51,10 @@ export function headersForWorker (raw: readonly string[], own: WorkerHeaders): s
     const lower = name.toLowerCase()
     if (notToTheWorker.has(lower) || listed?.has(lower) === true || lower === 'x-request-id' || lower.startsWith(':')) continue
     if (lower === 'x-data-parallel-rank' && own.rank !== undefined) continue
-    if (lower === 'authorization') authorized = true
+    if (lower === 'authorization') {
+      if (own.withoutClientAuthorization === true) continue
+      authorized = true
+    }
     headers.push(name, raw[i + 1] ?? '')
   }
   headers.push('x-request-id', own.requestId)

@@ -21,6 +21,7 @@ const matching = (pattern: RegExp) => (text: string) => pattern.test(text) ? tex
 const checks: Readonly<Record<OptionFormat, Check>> = {
   hostname: { allowed: 'a host name or an IP address, without a port', plural: 'host names', read: readHostname },
   url: { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readUrl },
+  'service-url': { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readServiceUrl },
   'header-name': {
     allowed: 'a header name',
     plural: 'header names',
@@ -83,7 +84,8 @@ function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unkn
 }
 
 function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
-  const items: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const given: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const items = spec.type === 'list' && spec.splits === true ? given.flatMap(item => typeof item === 'string' ? item.split(',') : [item]) : given
   const texts = items
     .map(item => typeof item === 'string' ? item.trim() : item)
     .filter(item => item !== '')
@@ -126,6 +128,13 @@ function readProxy (text: string): string | Refusal {
   const version = isIP(address)
   const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
   return version !== 0 && fits && rest.length === 0 ? text : refused()
+}
+
+/** The URL of some other service, which may have a query; kept as it is written. */
+function readServiceUrl (text: string): string | Refusal {
+  if (!/^https?:\/\/[^\s#]+$/i.test(text) || !URL.canParse(text)) return refused('it is not a URL like https://HOST/PATH')
+  const { username, password } = new URL(text)
+  return username === '' && password === '' ? text : refused('a URL must not hold credentials')
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

@@ -56,7 +56,7 @@ export function optionsPage (): string {
 
 function row (spec: OptionSpec): string {
   const fallback = spec.type === 'switch' ? hasNegation(spec) ? 'off' : '' : code(defaultText(spec)) || 'none'
-  const cells = [flags(spec), comesFrom(spec, 'environment') ? code(environmentName(spec.name)) : '', fallback, allowedText(spec), spec.help]
+  const cells = [flags(spec), comesFrom(spec, 'environment') ? [environmentName(spec.name), ...(spec.variables ?? [])].map(code).join(', ') : '', fallback, allowedText(spec), spec.help]
   return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 

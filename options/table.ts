@@ -1,10 +1,8 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
 import { accessTable } from './access-table.ts'
+import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
-
-/** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
-const longest = 2147483
 
 /** Every option, in the order of `--help`. */
 export const optionTable = [

@@ -18,6 +18,7 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
         end: call?.exchange.end,
         failure: request.routerFailure ?? undefined,
+        caller: request.caller?.name,
         worker: call?.assignment.worker.id,
         reason: call?.assignment.decision.reason,
         firstByteMs: call?.firstByteMs,
@@ -34,6 +35,6 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
 
 /** Fastify plugin: access log. */
 export const accessLog: FastifyPluginCallback = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['routerFailure', 'workerCall'] }
+  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['routerFailure', 'workerCall', 'caller'] }
 })
 export default accessLog

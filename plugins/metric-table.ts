@@ -39,6 +39,11 @@ export interface RouterMetrics {
   readonly breakerOutcomes: promClient.Counter<'worker' | 'outcome'>
   readonly queueWait: promClient.Histogram
   readonly queueRejections: promClient.Counter<'reason'>
+  readonly authDecisions: promClient.Counter<'outcome' | 'via'>
+  readonly authGraces: promClient.Counter
+  readonly authValidations: promClient.Histogram<'answer'>
+  readonly callerRequests: promClient.Counter<'caller'>
+  readonly callerTokens: promClient.Counter<'caller' | 'kind'>
 }
 
 /** One worker as gauges show it; what is undefined is not shown. */
@@ -66,6 +71,8 @@ export interface Readings {
   readonly queued: () => number
   readonly admitted: () => number
   readonly sources: () => Iterable<{ name: string, ok: boolean }>
+  /** Tokens remembered. */
+  readonly tokens: () => { valid: number, invalid: number }
 }
 
 const prefix = 'vllm_router_'
@@ -104,7 +111,12 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     breakerTransitions: counter('cb_state_transitions_total', 'Moves of a worker\'s circuit breaker, by the states it went from and to: closed, open, half_open', ['worker', 'from', 'to']),
     breakerOutcomes: counter('cb_outcomes_total', 'Calls to a worker as its circuit breaker judged them: success, failure, or neither (a client\'s mistake or departure, a worker that asked for a pause)', ['worker', 'outcome']),
     queueWait: histogram('queue_wait_seconds', 'Time in the queue of requests that had to wait for a place, whether they got one or waited too long', durations),
-    queueRejections: counter('queue_rejections_total', 'Requests that were not served, by reason: full (the queue was full), timeout (waited too long)', ['reason'])
+    queueRejections: counter('queue_rejections_total', 'Requests that were not served, by reason: full (the queue was full), timeout (waited too long)', ['reason']),
+    authDecisions: counter('auth_decisions_total', 'Requests whose caller was asked for, by outcome: valid, missing (no bearer token), invalid, unavailable (nobody could tell); and by what recognised the caller: key, jwt, validation, hook, none', ['outcome', 'via']),
+    authGraces: counter('auth_grace_total', 'Tokens let in on an old answer because no validation URL could tell; each counts once in 5 seconds'),
+    authValidations: histogram('auth_validation_duration_seconds', 'Calls to validation URLs, by answer: valid, invalid, failed', durations, ['answer']),
+    callerRequests: counter('caller_requests_total', 'Requests to be served by a worker, by caller; callers beyond --auth-caller-labels are called other', ['caller']),
+    callerTokens: counter('caller_tokens_total', 'Tokens as workers counted them, by caller and kind: prompt, completion', ['caller', 'kind'])
   }
 }
 
@@ -150,6 +162,18 @@ export function gauges (client: typeof promClient, register: Registry, readings:
     labelNames: ['source'],
     collect () {
       for (const source of readings.sources()) this.set({ source: source.name }, source.ok ? 1 : 0)
+    }
+  })
+  // eslint-disable-next-line no-new
+  new client.Gauge({
+    name: prefix + 'auth_cache_entries',
+    help: 'Tokens whose check is remembered, by what it found: valid, invalid',
+    registers,
+    labelNames: ['finding'],
+    collect () {
+      const { valid, invalid } = readings.tokens()
+      this.set({ finding: 'valid' }, valid)
+      this.set({ finding: 'invalid' }, invalid)
     }
   })
 }

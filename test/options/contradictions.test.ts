@@ -27,3 +27,13 @@ t.test('power_of_two with one worker is a warning', async t => {
 t.test('simulated workers beside real ones are let pass', async t => {
   t.equal((await load(['--simulated-workers=3', '--worker-urls=http://a'])).options.simulatedWorkers, 3)
 })
+
+t.test('JWTs: what is about an issuer needs the issuer, and keys must be found', async t => {
+  for (const [flag, name] of [['--jwks-url=https://a/keys', '--jwks-url'], ['--jwt-audience=a', '--jwt-audience'], ['--jwt-models-claim=a', '--jwt-models-claim']] as const) {
+    t.equal(await refusal([flag]), `${name} is about JWTs, which are accepted only with --jwt-issuer`)
+  }
+  t.equal(await refusal(['--jwt-issuer=a', '--jwt-audience=b']), '--jwt-issuer must be an http:// or https:// URL, where its keys can be asked for, or --jwks-url must be given')
+  t.strictSame((await load(['--jwt-issuer=a', '--jwt-audience=b', '--jwks-url=https://a/keys'])).warnings, [])
+  t.strictSame((await load(['--jwt-issuer=https://a/', '--jwt-audience', 'b', 'c'])).options.jwtAudience, ['b', 'c'])
+  t.strictSame((await load(['--jwt-issuer=https://a/'])).warnings, ['--jwt-audience is not given: a token that the issuer made for any other service is accepted as well'])
+})

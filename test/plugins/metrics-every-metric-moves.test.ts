@@ -5,6 +5,7 @@ import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
 import type { Samples } from '../helpers/samples.ts'
 import { until } from '../helpers/until.ts'
+import { startValidator, status } from '../helpers/validator.ts'
 
 const text = Array.from({ length: 400 }, (_, i) => `word${i}`).join(' ')
 
@@ -48,13 +49,28 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['running_requests', 'gauge', s => s.sum('running_requests') === 1],
   ['worker_load', 'gauge', s => s.sum('worker_load') === 1],
   ['tree_size', 'gauge', s => s.sum('tree_size') > 1],
+  ['auth_decisions_total', 'counter', s => s.sum('auth_decisions_total', { outcome: 'valid', via: 'hook' }) >= 8 && s.sum('auth_decisions_total', { outcome: 'valid', via: 'validation' }) === 2 && s.sum('auth_decisions_total', { outcome: 'missing', via: 'none' }) === 1 && s.sum('auth_decisions_total', { outcome: 'unavailable' }) === 1],
+  ['auth_grace_total', 'counter', s => s.sum('auth_grace_total') === 1],
+  ['auth_validation_duration_seconds', 'histogram', s => s.sum('auth_validation_duration_seconds_count', { answer: 'valid' }) === 1 && s.sum('auth_validation_duration_seconds_count', { answer: 'failed' }) === 2],
+  ['auth_cache_entries', 'gauge', s => s.sum('auth_cache_entries', { finding: 'valid' }) === 1 && s.sum('auth_cache_entries', { finding: 'invalid' }) === 0],
+  ['caller_requests_total', 'counter', s => s.sum('caller_requests_total') === 8 && s.sum('caller_requests_total', { caller: 'tester' }) === 8],
+  ['caller_tokens_total', 'counter', s => s.sum('caller_tokens_total') > 800 && s.sum('caller_tokens_total', { caller: 'tester', kind: 'completion' }) === s.sum('completion_tokens_total') && s.sum('caller_tokens_total', { kind: 'prompt' }) === s.sum('prompt_tokens_total')],
   ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
 ]
 
 t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
+  const validator = await startValidator(t)
   const { url, port, router } = await startRouter(t, {
-    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1, retryMaxRetries: 2, retryInitialBackoffMs: 1, cbTimeoutDurationSecs: 0.001
+    workerUrls: workers.map(worker => worker.url),
+    balanceAbsThreshold: 0,
+    balanceRelThreshold: 1,
+    retryMaxRetries: 2,
+    retryInitialBackoffMs: 1,
+    cbTimeoutDurationSecs: 0.001,
+    authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null,
+    apiKeyValidationUrls: [validator.url],
+    authCacheTtlSecs: 0
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -95,6 +111,12 @@ t.test('every metric', async t => {
   for (let i = 0; i < 10; i++) router.breakers.end(uneven, 'failure')
   await until('it is half open', () => router.breakers.stateOf(uneven.worker) === 'half_open')
   uneven.worker.weight = 0.5
+
+  // three callers: one known by a validator, and again while that is in trouble; one nobody can tell about; one without a token
+  const ask = async (token: string | undefined): Promise<number> => (await fetch(url + '/list_workers', { headers: { 'x-nobody': '1', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) } })).status
+  t.equal(await ask('good'), 200)
+  validator.answer = status(500)
+  t.same([await ask('good'), await ask('new'), await ask(undefined)], [200, 503, 401])
 
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {
