@@ -66,7 +66,6 @@ t.test('a limited caller', async t => {
       ['two encodings', post('/v1/chat/completions', '{"model":"a"}', json, ['content-encoding', 'identity'], ['content-encoding', 'gzip'])],
       ['no type', { path: '/v1/chat/completions', body: '{"model":"a"}' }],
       ['another type', post('/v1/chat/completions', '{"model":"a"}', ['content-type', 'text/plain'])],
-      ['two types', post('/v1/chat/completions', '{"model":"a"}', json, ['content-type', form])],
       ['an odd type', post('/v1/chat/completions', '{"model":"a"}', ['content-type', 'json'])],
       ['an upload as JSON', post('/v1/audio/transcriptions', '{"model":"a"}')],
       ['JSON as an upload', post('/v1/chat/completions', part('model', 'a') + '--b--', ['content-type', form])],
@@ -83,7 +82,7 @@ t.test('a limited caller', async t => {
     for (const [method, path] of [
       ['POST', '/v1/load_lora_adapter'], ['POST', '/v1/unload_lora_adapter'], ['POST', '/generate'], ['POST', '/reset_prefix_cache'], ['POST', '/sleep'], ['POST', '/some/path'], ['GET', '/some/path'],
       ['GET', '/v1/responses/resp_1'], ['DELETE', '/v1/responses/resp_1'], ['POST', '/v1/responses/resp_1/cancel'], ['GET', '/v1/chat/completions'], ['PUT', '/v1/chat/completions'], ['GET', '/tokenize'],
-      ['POST', '//v1/chat/completions'], ['POST', '/v1/chat/completions/'], ['POST', '/v1/%63hat/completions'], ['POST', '/v1/chat%2fcompletions'], ['POST', '/v1/responses/../load_lora_adapter'], ['POST', '/v1/chat/completions/../../sleep'],
+      ['POST', '/v1/chat/completions/'], ['POST', '/v1/%63hat/completions'],
       ['GET', '/metrics'], ['GET', '/version'],
       // the router's own: who may change the fleet could send others' requests to a worker of his
       ['GET', '/workers'], ['POST', '/workers'], ['GET', '/list_workers'], ['POST', '/add_worker?url=http://127.0.0.1:9'], ['POST', '/remove_worker?url=' + worker.url], ['POST', '/flush_cache'],
@@ -93,6 +92,11 @@ t.test('a limited caller', async t => {
       t.match(reply, { status: 403, code: 'not_allowed', reached: false }, `${method} ${path}`)
       t.match(reply.body, /"type":"permission_error"/)
     }
+    // what can be read in more than one way is nobody's
+    for (const path of ['//v1/chat/completions', '/v1/chat%2fcompletions', '/v1/responses/../load_lora_adapter', '/v1/chat/completions/../../sleep']) {
+      t.match(await ask({ method: 'POST', path, body, headers: [json] }), { status: 400, reached: false }, path)
+    }
+    t.match(await ask(post('/v1/chat/completions', body, json, ['content-type', 'multipart/form-data; boundary=b'])), { status: 400, reached: false }, 'two types')
     t.equal(router.workers.list().length, 1)
   })
 

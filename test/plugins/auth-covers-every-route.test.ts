@@ -43,16 +43,17 @@ for (const prefix of ['', '/llm']) {
     while ((await send(Number(port), { method: 'GET', path: prefix + '/readiness' })).status !== 200) await new Promise(resolve => setImmediate(resolve))
     const status = async (method: string, path: string, ...headers: Array<readonly [string, string]>): Promise<number> => (await send(Number(port), { method, path: path.startsWith('http:') ? path : prefix + path, headers })).status
 
-    for (const [method, path] of [...own, ...forwarded]) t.equal(await status(method, path), 401, `${method} ${path}`)
-    for (const path of [...tricks, `http://router.example${prefix}/health`]) t.equal(await status('GET', path), 401, path)
+    // what can be read in more than one way is refused before anybody is asked who he is
+    for (const [method, path] of [...own, ...forwarded]) t.equal(await status(method, path), path.startsWith('//') ? 400 : 401, `${method} ${path}`)
+    for (const path of tricks) t.match(String(await status('GET', path)), /^40[01]$/, path)
     t.equal(worker.requests.length, 0, 'nothing got through')
-    for (const path of ['/health', '/liveness', '/readiness', '/health?x=1', '/readiness?/../x']) t.equal(await status('GET', path), 200, path)
+    for (const path of ['/health', '/liveness', '/readiness', '/health?x=1', '/readiness?/../x', `http://router.example${prefix}/health`]) t.equal(await status('GET', path), 200, path)
     t.equal(await status('HEAD', '/health'), 200)
     t.equal(await status('POST', '/health'), 405)
     t.equal((await send(Number(port), { method: 'GET', path: '/outside' })).status, 200, 'the application\'s own routes are its own')
     for (const [method, path] of own) t.not(await status(method, path, me), 401, `${method} ${path}`)
     for (const [method, path] of forwarded) t.not(await status(method, path, me), 401, `${method} ${path}`)
-    t.ok(worker.requests.length >= forwarded.length - 1)
+    t.ok(worker.requests.length >= forwarded.length - 2)
     // no path at all: nobody's answer, before any route
     t.equal(await status('GET', '/%zz'), 400)
   })

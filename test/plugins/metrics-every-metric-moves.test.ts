@@ -110,7 +110,6 @@ t.test('every metric', async t => {
   if (uneven === undefined) throw new Error('no assignment')
   for (let i = 0; i < 10; i++) router.breakers.end(uneven, 'failure')
   await until('it is half open', () => router.breakers.stateOf(uneven.worker) === 'half_open')
-  uneven.worker.weight = 0.5
 
   // three callers: one known by a validator, and again while that is in trouble; one nobody can tell about; one without a token
   const ask = async (token: string | undefined): Promise<number> => (await fetch(url + '/list_workers', { headers: { 'x-nobody': '1', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) } })).status
@@ -118,6 +117,7 @@ t.test('every metric', async t => {
   validator.answer = status(500)
   t.same([await ask('good'), await ask('new'), await ask(undefined)], [200, 503, 401])
 
+  uneven.worker.weight = 0.5
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {
     t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
