@@ -26,7 +26,7 @@ function checkIntervalMs (headerTimeoutSecs: number): number {
 }
 
 /** How options that hold the server itself are applied while it runs. */
-const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
+export const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
 
 /**
  * Runs the server until a signal ends it.
