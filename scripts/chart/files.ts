@@ -21,7 +21,7 @@ function valueLines (some: Values, indent: string): string[] {
   return Object.entries(some).flatMap(([name, one]) => {
     const comment = wrap(one.help, 130 - indent.length).map(line => `${indent}# ${line}`)
     if (isGroup(one)) return [...comment, `${indent}${name}:`, ...valueLines(one.values, indent + '  ')]
-    const yaml = stringify({ [name]: one.default }, { lineWidth: 0 }).trimEnd().split('\n')
+    const yaml = stringify({ [name]: one.default }, { lineWidth: 0, version: '1.1' }).trimEnd().split('\n')
     return [...comment, ...yaml.map(line => indent + line)]
   })
 }
