@@ -147,6 +147,23 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- ternary "https" "http" (or (hasKey .Values.secrets "tlsCert") (hasKey .Values.options "tlsCert")) -}}
 {{- end -}}
 
+{{/* Not empty where clients must show a certificate. */}}
+{{- define "router.mutual" -}}
+{{- if or (hasKey .Values.secrets "tlsClientCa") (hasKey .Values.options "tlsClientCa") -}}true{{- end -}}
+{{- end -}}
+
+{{/* How a probe asks: (list $ PATH). The kubelet has no certificate; where one is asked for, it can only see whether the port is open. */}}
+{{- define "router.probe" -}}
+{{- $path := index . 1 -}}
+{{- with index . 0 -}}
+{{- if include "router.mutual" . -}}
+tcpSocket: { port: http }
+{{- else -}}
+httpGet: { path: {{ $path }}, port: http, scheme: {{ include "router.scheme" . | upper }} }
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{/* What cannot work is refused here, where a schema cannot tell. */}}
 {{- define "router.check" -}}
 {{- if and .Values.autoscaling.enabled .Values.keda.enabled -}}

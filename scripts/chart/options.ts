@@ -7,19 +7,25 @@ import { ownOptions } from '../../server/serve.ts'
 import { closed } from './value.ts'
 import type { Schema } from './value.ts'
 
-/** Forms that can be told by a pattern; the router itself checks the rest when it starts. */
-const patterns: Readonly<Record<string, string>> = {
-  url: '^https?://[^\\s]+$',
-  'url-path': '^/[\\x21-\\x7e]*$',
-  'header-name': '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$',
-  'host-port': '^.+:[0-9]+$',
-  token: '^[\\x21-\\x7e]+$'
+/** Forms as a schema can tell them; the router itself checks the rest when it starts. */
+const forms: Readonly<Record<string, Schema>> = {
+  url: { pattern: '^https?://[^\\s]+$' },
+  'service-url': { pattern: '^https?://[^\\s]+$' },
+  'url-path': { pattern: '^/[\\x21-\\x7e]*$' },
+  'header-name': { pattern: '^[!#$%&\'*+.^_`|~0-9A-Za-z-]+$' },
+  'host-port': { pattern: '^.+:[0-9]+$' },
+  token: { pattern: '^[\\x21-\\x7e]+$' },
+  label: { pattern: '^([a-z0-9][-a-z0-9.]*/)?[A-Za-z0-9][-A-Za-z0-9_.]*=[-A-Za-z0-9_.]*$' },
+  namespace: { pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' },
+  // a number or a name
+  port: { type: ['integer', 'string'], minimum: 1, maximum: 65535, pattern: '^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$' }
 }
 
 /** What the chart asks for beyond the table: a Service and a probe need to know their port, and the working directory cannot be written to. */
 const stricter: Readonly<Record<string, Schema>> = {
   port: { minimum: 1 },
   'prometheus-port': { minimum: 1 },
+  'admin-port': { minimum: 1 },
   'log-dir': { pattern: '^/' }
 }
 
@@ -37,8 +43,8 @@ export function optionSchema (spec: OptionSpec): Schema {
   switch (spec.type) {
     case 'switch': return { type: 'boolean', ...meaning }
     case 'choice': return { enum: spec.choices, ...meaning }
-    case 'string': return { type: 'string', minLength: 1, ...pattern(spec.format), ...extra, ...meaning }
-    case 'list': return { type: 'array', items: { type: 'string', minLength: 1, ...pattern(spec.format) }, ...meaning }
+    case 'string': return { type: 'string', minLength: 1, ...form(spec.format), ...extra, ...meaning }
+    case 'list': return { type: 'array', items: { type: 'string', minLength: 1, ...form(spec.format) }, ...meaning }
     case 'integer':
     case 'number':
       return {
@@ -53,9 +59,8 @@ export function optionSchema (spec: OptionSpec): Schema {
   }
 }
 
-function pattern (format: string | undefined): Schema {
-  const known = format === undefined ? undefined : patterns[format]
-  return known === undefined ? {} : { pattern: known }
+function form (format: string | undefined): Schema {
+  return format === undefined ? {} : forms[format] ?? {}
 }
 
 /** JSON Schema of `options`: every option of the router by its camelCase name, and no other. */
@@ -92,12 +97,15 @@ export interface OptionFacts {
   readonly defaults: Readonly<Record<string, unknown>>
 }
 
+/** What keeps others out is never left to a reload, of which nobody would see that it did not happen: a change of these replaces the pods. */
+const careful: readonly string[] = ['Authentication', 'TLS', 'Admin']
+
 const agreed = ['port', 'prometheus-port', 'drain-delay-secs', 'drain-timeout-secs', 'service-discovery-mode']
 
 /** The content of chart/files/options.json. */
 export function optionFacts (specs: readonly OptionSpec[] = routerSpecs): OptionFacts {
   const reloads: readonly string[] = [...reloadable, ...ownOptions]
-  const keys = specs.map(spec => camelCase(spec.name))
+  const keys = specs.filter(spec => !careful.includes(spec.group)).map(spec => camelCase(spec.name))
   return {
     environment: Object.fromEntries(specs.filter(spec => spec.secret === true).map(spec => [camelCase(spec.name), environmentName(spec.name)])),
     files: specs.filter(takesFile).map(spec => camelCase(spec.name)),

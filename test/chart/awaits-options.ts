@@ -1,31 +1,38 @@
 // Options that examples of the chart use and the table does not have yet. It must be empty in the end: a test says when a row is there.
-import type { OptionSpec } from '../../options/spec.ts'
+import type { OptionFormat, OptionSpec } from '../../options/spec.ts'
 
 const group = 'Workers'
+const help = '-'
+const list = { type: 'list', default: [], group, help } as const
+const text = { type: 'string', default: undefined, group, help } as const
+const off = { type: 'switch', default: false, group, help } as const
+/** A format that is not there yet. */
+const coming = (format: string): OptionFormat => format as OptionFormat
 
 /** What the rows will be, as far as the chart looks at them. */
 export const awaitsOptions: readonly OptionSpec[] = [
-  { name: 'service-discovery', type: 'switch', default: false, group, help: '-' },
-  { name: 'selector', type: 'list', default: [], group, help: '-' },
-  { name: 'prefill-selector', type: 'list', default: [], group, help: '-' },
-  { name: 'decode-selector', type: 'list', default: [], group, help: '-' },
-  { name: 'service-discovery-namespace', type: 'list', default: [], group, help: '-' },
-  { name: 'service-discovery-port', type: 'integer', default: 80, group, help: '-' },
-  { name: 'service-discovery-mode', type: 'choice', choices: ['pods', 'endpointslices', 'service-dns'], default: 'pods', group, help: '-' },
-  { name: 'service-name', type: 'list', default: [], group, help: '-' },
-  { name: 'vllm-pd-disaggregation', type: 'switch', default: false, group, help: '-' },
-  { name: 'kv-connector', type: 'choice', choices: ['nixl', 'mooncake', 'moriio'], default: 'nixl', group, help: '-' },
-  { name: 'prefill-policy', type: 'string', default: undefined, group, help: '-' },
-  { name: 'decode-policy', type: 'string', default: undefined, group, help: '-' },
-  { name: 'pd-min-uncached-tokens', type: 'integer', default: 0, group, help: '-' },
-  { name: 'vllm-discovery-address', type: 'string', default: undefined, group, help: '-' },
-  { name: 'jwt-issuer', type: 'string', default: undefined, group, help: '-' },
-  { name: 'jwt-audience', type: 'string', default: undefined, group, help: '-' },
-  { name: 'jwks-url', type: 'string', default: undefined, group, help: '-' },
-  { name: 'jwt-models-claim', type: 'string', default: undefined, group, help: '-' },
-  { name: 'admin-host', type: 'string', default: '127.0.0.1', group, help: '-' },
-  { name: 'admin-port', type: 'integer', default: undefined, group, help: '-' },
-  { name: 'admin-api-key', type: 'string', secret: true, default: undefined, group, help: '-' },
-  { name: 'tls-cert', type: 'string', format: 'path', default: undefined, group, help: '-' },
-  { name: 'tls-key', type: 'string', format: 'path', default: undefined, group, help: '-' }
+  { name: 'service-discovery', ...off },
+  { name: 'service-discovery-mode', type: 'choice', choices: ['pods', 'endpointslices', 'service-dns'], default: 'pods', group, help },
+  { name: 'selector', ...list, format: coming('label') },
+  { name: 'prefill-selector', ...list, format: coming('label') },
+  { name: 'decode-selector', ...list, format: coming('label') },
+  { name: 'service-discovery-namespace', ...list, format: coming('namespace') },
+  { name: 'service-discovery-port', type: 'string', format: coming('port'), default: '80', group, help },
+  { name: 'service-name', ...list },
+  { name: 'vllm-pd-disaggregation', ...off },
+  { name: 'kv-connector', type: 'choice', choices: ['nixl', 'mooncake', 'moriio'], default: 'nixl', group, help },
+  { name: 'prefill-policy', ...text },
+  { name: 'decode-policy', ...text },
+  { name: 'pd-min-uncached-tokens', type: 'integer', default: 0, group, help },
+  { name: 'vllm-discovery-address', ...text, format: coming('host-port') },
+  { name: 'jwt-issuer', ...text },
+  { name: 'jwt-audience', ...list },
+  { name: 'jwks-url', ...text, format: coming('service-url') },
+  { name: 'jwt-models-claim', ...text },
+  { name: 'admin-host', type: 'string', format: 'hostname', default: '127.0.0.1', group, help },
+  { name: 'admin-port', type: 'integer', default: undefined, group, help },
+  { name: 'admin-api-key', ...text, secret: true },
+  { name: 'tls-cert', ...text, format: 'path' },
+  { name: 'tls-key', ...text, format: 'path' },
+  { name: 'tls-client-ca', ...text, format: 'path' }
 ]

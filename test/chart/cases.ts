@@ -68,6 +68,7 @@ export const cases: Readonly<Record<string, object>> = {
   'endpoint slices': { options: { ...watching, serviceDiscoveryMode: 'endpointslices', serviceName: ['vllm'] } },
   'names in DNS': { options: { ...watching, serviceDiscoveryMode: 'service-dns', serviceName: ['vllm'] } },
   'TLS from a Secret': { secrets: { tlsCert: { name: 'router-tls', key: 'tls.crt' }, tlsKey: { name: 'router-tls', key: 'tls.key' } } },
+  'clients with certificates': { secrets: { tlsCert: { name: 'router-tls', key: 'tls.crt' }, tlsKey: { name: 'router-tls', key: 'tls.key' }, tlsClientCa: { name: 'clients', key: 'ca.crt' } } },
   'large and broken numbers': { options: { maxPayloadSize: 4294967296, maxIndexEntries: 123456789, retryJitterFactor: 0.25, drainTimeoutSecs: 100000.5, healthCheckIntervalSecs: 0.1 } },
   'both address families': { options: { host: '::', prometheusHost: '::' }, service: { ipFamilyPolicy: 'RequireDualStack' } },
   'a long name': { fullnameOverride: 'a'.repeat(70), metrics: { serviceMonitor: { enabled: true } } },

@@ -183,6 +183,18 @@ t.test('the chart, rendered', { skip: path === undefined && 'helm is not here (n
     t.same(volumes.flatMap(({ secret }) => secret ?? []), [{ secretName: 'router-tls', defaultMode: 0o440, items: [{ key: 'tls.crt', path: 'tls.crt' }, { key: 'tls.key', path: 'tls.key' }] }], 'one volume: certificate and key change together')
   })
 
+  await t.test('probes ask what they can', async t => {
+    const probes = (name: string): unknown[] => {
+      const { objects } = renderings.find(one => one.name === name) ?? { objects: [] }
+      const [container] = at(find(objects, 'Deployment'), 'spec.template.spec.containers') as Array<Record<string, unknown>>
+      return ['startupProbe', 'livenessProbe', 'readinessProbe'].map(probe => at(container, `${probe}.httpGet`) ?? at(container, `${probe}.tcpSocket`))
+    }
+    const http = (path: string, scheme = 'HTTP'): object => ({ path, port: 'http', scheme })
+    t.same(probes('defaults'), [http('/liveness'), http('/liveness'), http('/readiness')])
+    t.same(probes('TLS from a Secret'), [http('/liveness', 'HTTPS'), http('/liveness', 'HTTPS'), http('/readiness', 'HTTPS')])
+    t.same(probes('clients with certificates'), [{ port: 'http' }, { port: 'http' }, { port: 'http' }], 'the kubelet has no certificate')
+  })
+
   await t.test('workers that register find the router before it is ready', async t => {
     const { objects } = renderings.find(({ name }) => name === 'pd-zmq.yaml') ?? { objects: [] }
     t.same(at(find(objects, 'Deployment'), 'spec.strategy'), { type: 'Recreate' })
