@@ -1,9 +1,10 @@
 // The chart before a real API server: every rendered object would be taken, roles allow what they should, and releases come, change, go back and go. Run by `npm run test:chart`.
-import { mkdtempSync, readFileSync, readdirSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
+import { blocks } from '../docs/blocks.ts'
 import { until } from '../helpers/until.ts'
 import { ApiServer } from './api-server.ts'
 import type { KubeObject } from './api-server.ts'
@@ -68,6 +69,26 @@ t.test('the chart before an API server', { skip: missing.length > 0 && `${missin
     t.comment(`checked by the API server: ${[...known].map(([kind, count]) => `${count} ${kind}`).join(', ')}`)
     t.same([...left].sort(), definitions === undefined ? Object.keys(crdShapes).sort() : [])
     if (left.size > 0) t.comment(`unknown to the API server, checked by their shape only: ${[...left].join(', ')}`)
+  })
+
+  await t.test('what the documents show can be applied', async t => {
+    let manifests = 0
+    let values = 0
+    for (const { text } of blocks().filter(({ page, info }) => page === 'docs/kubernetes-deploy.md' && info === 'yaml')) {
+      if (text.startsWith('# values\n')) {
+        values++
+        const file = join(folder, `shown-${values}.yaml`)
+        writeFileSync(file, text)
+        await t.resolves(helm.template('chart', '--values', file), text)
+        continue
+      }
+      for (const object of objectsOf(text)) {
+        manifests++
+        const answer = await server.create(object, { dryRun: true, namespace: 'models-a' })
+        t.equal(answer?.status, 201, `${object.kind} ${object.metadata.name}`, { said: answer?.body.message })
+      }
+    }
+    t.same([manifests, values], [2, 3])
   })
 
   await t.test('the server would refuse what is wrong', async t => {
