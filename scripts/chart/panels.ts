@@ -61,6 +61,7 @@ const fleet: Row = {
         legend: '{{error_type}}'
       }]
     },
+    { title: 'Callers', help: 'Requests whose caller was asked for, by what came of it.', unit: 'reqps', queries: [sum(rate('auth_decisions_total'), 'outcome')] },
     { title: 'Workers that take requests', help: 'As each router sees it; all should say the same.', unit: 'short', queries: [{ expr: gauge('active_workers'), legend: '{{pod}}' }] },
     { title: 'In flight', help: 'Requests that were let in and have not ended.', unit: 'short', queries: [sum(gauge('in_flight_requests'), 'pod')] },
     { title: 'In the queue', help: 'Requests that wait for a place.', unit: 'short', queries: [sum(gauge('queue_depth'), 'pod')] },
@@ -125,6 +126,39 @@ const stages: Row = {
   ]
 }
 
+const disaggregation: Row = {
+  title: 'Prefill and decode',
+  panels: [
+    { title: 'Ways requests went', help: 'Split, or to a decode worker alone and why.', unit: 'reqps', queries: [sum(rate('pd_prefill_decisions_total'), 'reason')] },
+    { title: 'Prefill', help: 'Calls to prefill workers that went well.', unit: 's', queries: quantiles('pd_prefill_duration_seconds') },
+    { title: 'Both stages', help: 'From handing over a request to the head of its answer.', unit: 's', queries: quantiles('pd_request_duration_seconds', ['route'], [0.5, 0.95]) },
+    {
+      title: 'Legs by worker',
+      help: 'Those that went well.',
+      unit: 'reqps',
+      queries: [
+        { ...sum(rate('pd_prefill_requests_total', worker), 'worker'), legend: 'prefill {{worker}}' },
+        { ...sum(rate('pd_decode_requests_total', worker), 'worker'), legend: 'decode {{worker}}' }
+      ]
+    },
+    {
+      title: 'Failed legs by worker',
+      help: 'But for those that the router or a client ended.',
+      unit: 'reqps',
+      queries: [
+        { ...sum(rate('pd_prefill_errors_total', worker), 'worker'), legend: 'prefill {{worker}}' },
+        { ...sum(rate('pd_decode_errors_total', worker), 'worker'), legend: 'decode {{worker}}' }
+      ]
+    },
+    {
+      title: 'What went wrong',
+      help: 'Kinds of errors; and prefills whose KV blocks nobody is known to have taken, which stay with the worker until its own timeout.',
+      unit: 'reqps',
+      queries: [sum(rate('pd_errors_total'), 'error_type'), { ...sum(rate('pd_leaked_prefills_total')), legend: 'blocks left' }]
+    }
+  ]
+}
+
 const router: Row = {
   title: 'The router itself',
   panels: [
@@ -144,10 +178,20 @@ const router: Row = {
     },
     { title: 'Garbage collection', help: 'Seconds in a second.', unit: 'percentunit', queries: [{ expr: `sum by (pod) (rate(nodejs_gc_duration_seconds_sum{${which}}[$__rate_interval]))`, legend: '{{pod}}' }] },
     { title: 'Sources of workers', help: '1 while a source can see its origin.', unit: 'short', words: { 0: 'blind', 1: 'sees' }, queries: [{ expr: `min by (source, pod) (${gauge('discovery_source_ok')})`, legend: '{{source}} {{pod}}' }] },
+    { title: 'Age of what sources know', help: 'Since the origin of a source last gave a sign of life.', unit: 's', queries: [{ expr: `max by (source, pod) (${gauge('discovery_stale_seconds')})`, legend: '{{source}} {{pod}}' }] },
+    {
+      title: 'Lists and watches of sources',
+      help: 'Whole lists taken, and watches opened again, by reason.',
+      unit: 'ops',
+      queries: [
+        { ...sum(rate('discovery_relists_total'), 'source', 'reason'), legend: 'list {{source}} {{reason}}' },
+        { ...sum(rate('discovery_watch_restarts_total'), 'source', 'reason'), legend: 'watch {{source}} {{reason}}' }
+      ]
+    },
     { title: 'Workers that came or went', help: 'Changes of the fleet, by source.', unit: 'ops', queries: [sum(rate('discovery_updates_total'), 'source')] },
     { title: 'Circuit breaker moves', help: 'By the state they went to.', unit: 'ops', queries: [sum(rate('cb_state_transitions_total'), 'to')] }
   ]
 }
 
 /** The rows, top to bottom. */
-export const rows: readonly Row[] = [fleet, workers, stages, router]
+export const rows: readonly Row[] = [fleet, workers, stages, disaggregation, router]
