@@ -4,8 +4,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
+import { optionSpecs } from '../../options.ts'
 import { blocks } from '../docs/blocks.ts'
+import { startWorkers } from '../helpers/router.ts'
 import { until } from '../helpers/until.ts'
+import { startServer } from '../package/tools.ts'
+import { server as binary } from '../server/binary.ts'
 import { ApiServer } from './api-server.ts'
 import type { KubeObject } from './api-server.ts'
 import { argumentsFor, at, chartIn, find, objectsOf, renderAll } from './cases.ts'
@@ -136,6 +140,38 @@ t.test('the chart before an API server', { skip: missing.length > 0 && `${missin
     }
     for (const verb of ['create', 'update', 'patch', 'delete']) t.equal(await may('all', verb, 'pods', 'llm'), false, verb)
     for (const name of ['two', 'all', 'slices']) await release('uninstall', name)
+  })
+
+  const discovers = optionSpecs.some(({ name }) => name === 'service-discovery')
+  await t.test('the role is enough for the router, and its file leads it to its workers', { skip: !discovers && 'no Kubernetes discovery yet' }, async t => {
+    await server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'workers' } })
+    const [worker] = await startWorkers(t, 1)
+    const port = Number(new URL(worker?.url ?? '').port)
+    const ways = [
+      { name: 'by-pods', options: { ...watching, serviceDiscoveryNamespace: ['workers'], serviceDiscoveryPort: port } },
+      { name: 'by-slices', options: { serviceDiscovery: true, serviceDiscoveryMode: 'endpointslices', serviceName: ['vllm'], serviceDiscoveryNamespace: ['workers'] } }
+    ]
+    for (const { name, options } of ways) {
+      await release('install', name, chart, ...argumentsFor({ fullnameOverride: name, options: { ...options, host: '127.0.0.1' } }, folder, name))
+      const asked = await server.ask('POST', `/api/v1/namespaces/llm/serviceaccounts/${name}/token`, { apiVersion: 'authentication.k8s.io/v1', kind: 'TokenRequest', spec: {} })
+      const kubeconfig = join(folder, `${name}.kubeconfig`)
+      const admin = JSON.parse(readFileSync(server.kubeconfig, 'utf8')) as { users: unknown }
+      writeFileSync(kubeconfig, JSON.stringify({ ...admin, users: [{ name: 'admin', user: { token: at(asked.body, 'status.token') } }] }))
+      const config = join(folder, `${name}.router.yaml`)
+      writeFileSync(config, String((at((await server.ask('GET', `/api/v1/namespaces/llm/configmaps/${name}`)).body, 'data') as Record<string, string>)['router.yaml']))
+      const { url, told } = await startServer(t, folder, process.execPath, [binary, '--config', config, '--port', '0', '--prometheus-port', '0'], { KUBECONFIG: kubeconfig })
+      const sources = async (): Promise<ReadonlyArray<{ name: string, ok: boolean }>> => at(await (await fetch(`${url}/readiness`)).json(), 'sources') as Array<{ name: string, ok: boolean }>
+      await until('the router sees what it may see', async () => (await sources()).some(source => source.name === 'kubernetes' && source.ok), 20_000)
+      t.notMatch(told(), /forbidden|"level":50/i, `${name}: nothing was refused`)
+      if (name === 'by-slices') continue
+      // no kubelet is here to run it: its state is written as one would
+      const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'vllm-0', namespace: 'workers', labels: { app: 'vllm' } }, spec: { nodeName: 'node', containers: [{ name: 'vllm', image: 'vllm' }] } }
+      t.equal((await server.create(pod))?.status, 201)
+      const state = { phase: 'Running', podIP: '127.0.0.1', podIPs: [{ ip: '127.0.0.1' }], conditions: [{ type: 'Ready', status: 'True' }] }
+      t.equal((await server.ask('PUT', '/api/v1/namespaces/workers/pods/vllm-0/status', { ...pod, status: state })).status, 200)
+      await until('the pod is a worker', async () => (await fetch(`${url}/readiness`)).ok, 20_000)
+    }
+    for (const { name } of ways) await release('uninstall', name)
   })
 
   await t.test('a release is installed, changed, taken back, and gone', async t => {
