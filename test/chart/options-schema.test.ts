@@ -29,13 +29,15 @@ function values (spec: OptionSpec): fc.Arbitrary<unknown> {
 /** Forms that the schema knows exactly; of others it knows an outline, and the router tells the rest when it starts. */
 const exact: ReadonlyArray<string | undefined> = ['url-path', 'header-name', 'token', 'namespace', 'port']
 
+const check = await validator(optionsSchema())
+const checkSecrets = await validator(secretsSchema())
+
 for (const spec of routerSpecs) {
   const key = camelCase(spec.name)
   t.test(key, async t => {
-    const check = await validator(optionsSchema())
     if (spec.secret === true) {
       t.match(check({ [key]: 'sk-1' }).join(), new RegExp(`name it in secrets\\.${key} with name and key`))
-      t.same((await validator(secretsSchema()))({ [key]: { name: 'a', key: 'b' } }), [])
+      t.same(checkSecrets({ [key]: { name: 'a', key: 'b' } }), [])
       t.equal(optionFacts().environment[key], `VLLM_ROUTER_${spec.name.replaceAll('-', '_').toUpperCase()}`)
       return
     }
@@ -64,7 +66,6 @@ t.test('unknown names are refused and named', async t => {
 })
 
 t.test('a port of any number cannot be probed', async t => {
-  const check = await validator(optionsSchema())
   for (const name of ['port', 'prometheusPort']) {
     t.not(check({ [name]: 0 }).length, 0)
     t.same(check({ [name]: 8080 }), [])
