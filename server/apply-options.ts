@@ -68,6 +68,9 @@ const parts: readonly Part[] = [
   decorator('corsPolicy', 'corsAllowedOrigins')
 ]
 
+/** Options that `applyOptions` can change while the router runs. */
+export const reloadable: readonly Key[] = parts.flatMap(({ keys }) => keys)
+
 /** What became of a change of options, by their names as flags. */
 export interface Applied {
   readonly changed: readonly string[]

@@ -31,7 +31,7 @@ function refuse (error: Error, reply: FastifyReply): void {
 }
 
 /** How options that hold the server itself are applied while it runs. */
-const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
+export const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
 
 /**
  * Runs the server until a signal ends it.
