@@ -1,6 +1,6 @@
 // A simulated vLLM worker as a Fastify plugin: the HTTP side of its engines, with failures on demand and a record of what it was asked.
 import { createHash, randomUUID } from 'node:crypto'
-import type { FastifyError, FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { breakLater, resetConnection, wasCut } from './answer.ts'
 import { chatRoutes } from './chat.ts'
@@ -54,7 +54,7 @@ declare module 'fastify' {
 /** Longest body accepted, in bytes. */
 const bodyLimit = 1024 ** 3
 
-const plugin: FastifyPluginCallback<SimulatorOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<SimulatorOptions> = async (fastify, options) => {
   const serving = new Serving(options)
   const failures = new Failures(fastify.server, serving.clock)
   const settings = kvSettings(options)
@@ -182,7 +182,6 @@ const plugin: FastifyPluginCallback<SimulatorOptions> = (fastify, options, done)
     controlRoutes(worker, serving, simulator)
     ready()
   }, { prefix })
-  done()
 }
 
 function answerError (this: FastifyInstance, error: FastifyError | VllmError | EngineHang, request: FastifyRequest, reply: FastifyReply): void {
@@ -201,5 +200,5 @@ function answerError (this: FastifyInstance, error: FastifyError | VllmError | E
 }
 
 /** The worker's routes and `fastify.simulator`. Everything but the decorator stays in a scope of its own. */
-export const simulatedWorker: FastifyPluginCallback<SimulatorOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-simulator' })
+export const simulatedWorker: FastifyPluginAsync<SimulatorOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-simulator' })
 export default simulatedWorker

@@ -7,6 +7,8 @@ import type { KvOffers } from './offers.ts'
 import { transferResults } from './plan.ts'
 import type { PromptMark, Source, TransferResult } from './plan.ts'
 
+/** Time an answer may take beyond what the question allows for waiting. */
+const answerMs = 5000
 /** Longest body taken; a question has about 200 bytes. */
 const bodyLimit = 64 * 1024
 
@@ -88,21 +90,21 @@ export class KvChannel {
 }
 
 /** The decode side of `http://HOST:PORT`. */
-export function channelSource (base: string, question: Question, timeoutMs: number): Source {
+export function channelSource (base: string, question: Question): Source {
   const { key, engineId, rank, ranks, waitMs } = question
   return {
     remote: base,
     async fetch (mark: PromptMark, signal: AbortSignal): Promise<TransferResult> {
       try {
         const asked = { key, engine_id: engineId, rank, ranks, wait_ms: waitMs, ...mark }
-        const answer = record(await post(`${base}/pull`, asked, AbortSignal.any([signal, AbortSignal.timeout(waitMs + timeoutMs)])))
+        const answer = record(await post(`${base}/pull`, asked, AbortSignal.any([signal, AbortSignal.timeout(waitMs + answerMs)])))
         return transferResults.find(result => result === answer?.['result']) ?? 'unreachable'
       } catch {
         return 'unreachable'
       }
     },
     release () {
-      post(`${base}/release`, { key, engine_id: engineId }, AbortSignal.timeout(timeoutMs)).catch(() => {})
+      post(`${base}/release`, { key, engine_id: engineId }, AbortSignal.timeout(answerMs)).catch(() => {})
     }
   }
 }

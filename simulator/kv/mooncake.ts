@@ -16,5 +16,5 @@ export function mooncakePlan ({ params }: KvCall, self: KvSelf): KvPlan {
   if (key === undefined || engineId === undefined || address === undefined) return { source: noSource('missing') }
   const base = address.includes('://') ? address.replace(/\/+$/, '') : `http://${address}`
   // a real prefill worker waits for the decode, and the decode for it, whoever comes first
-  return { ...remarkOn('decode', self), source: channelSource(base, { key, engineId, waitMs: self.kvLoadTimeoutMs }, self.kvLoadTimeoutMs) }
+  return { ...remarkOn('decode', self), source: channelSource(base, { key, engineId, waitMs: self.kvLoadTimeoutMs }) }
 }

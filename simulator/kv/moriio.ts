@@ -51,7 +51,7 @@ function loadPlan (call: KvCall, params: Params, key: string, self: KvSelf): KvP
     ...(write ? { rank: whole(params, 'remote_dp_rank') ?? 0 } : {}),
     ...(ranks === undefined ? {} : { ranks })
   }
-  return { ...remarkOn('decode', self), source: channelSource(base, question, self.kvLoadTimeoutMs) }
+  return { ...remarkOn('decode', self), source: channelSource(base, question) }
 }
 
 /** Where the other worker is: told in the parameters, or in the request id. */

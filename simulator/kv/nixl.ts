@@ -46,7 +46,7 @@ function loadPlan (call: KvCall, params: Params, self: KvSelf): KvPlan {
   const cachedTokens = whole(params, 'remote_prefill_cached_tokens')
   return {
     ...remarkOn('decode', self),
-    source: channelSource(base, { key, engineId, waitMs: push ? self.kvLoadTimeoutMs : 0 }, self.kvLoadTimeoutMs),
+    source: channelSource(base, { key, engineId, waitMs: push ? self.kvLoadTimeoutMs : 0 }),
     ...(cachedTokens === undefined ? {} : { cachedTokens })
   }
 }

@@ -15,7 +15,7 @@ export interface KvOptions {
   readonly kvTransferMode?: 'pull' | 'push'
   /** What a decode does that cannot have its blocks: answer 500 (`fail`, default) or compute the prompt itself (`recompute`). */
   readonly kvLoadFailurePolicy?: 'fail' | 'recompute'
-  /** Milliseconds a decode tries to have its blocks before that is a failure; default 5000, about what vLLM takes. */
+  /** Milliseconds after which a decode that does not have its blocks gives up, whatever is wrong; default 5000, about what vLLM takes. */
   readonly kvLoadTimeoutMs?: number
   /** Address that other workers reach this one at; default `127.0.0.1`. */
   readonly kvHost?: string
