@@ -21,9 +21,6 @@ export type HoldCause = 'breaker' | 'pause' | 'full' | 'outlier'
 /** One entry of a worker's `/v1/models`, as it came. */
 export type ModelCard = Readonly<Record<string, unknown>>
 
-/** How KV blocks travel between workers that announce themselves over ZMQ. */
-export type AnnouncedConnector = 'p2p-nccl' | 'moriio'
-
 /** What a discovery source says about one vLLM server. */
 export interface WorkerSpec {
   /** Base URL, `http` or `https`, without a trailing slash; may have a path, never credentials. */
@@ -36,18 +33,6 @@ export interface WorkerSpec {
   readonly rank?: number
   /** It is about to go: it gets no new request, finishes what it has, and is gone with the last. Default false. */
   readonly leaving?: boolean
-  /** Port where a prefill worker with the Mooncake connector tells its engine ids. */
-  readonly bootstrapPort?: number
-  /** Where its KV connector listens, as the worker itself writes it: `ip:port`, with MoRI-IO `host:ip,handshake:port,notify:port`. */
-  readonly zmqAddress?: string
-  /** KV connector, where the worker announced itself. */
-  readonly connector?: AnnouncedConnector
-  /** MoRI-IO: whether the decode worker reads the blocks or the prefill worker writes them. */
-  readonly transferMode?: 'READ' | 'WRITE'
-  /** Tensor-parallel size, as announced. */
-  readonly tpSize?: number
-  /** Data-parallel size, as announced. */
-  readonly dpSize?: number
   /** Model said by the source; holds until the worker's own `/v1/models` tells. */
   readonly model?: string
   /** Free annotations, shown in `/workers`, without meaning to the router. */
@@ -56,6 +41,18 @@ export interface WorkerSpec {
   readonly priority?: number
   /** Shown in `/workers` for clients of the reference; without meaning here. Default 1. */
   readonly cost?: number
+  /** Port of a prefill worker's bootstrap server (Mooncake). */
+  readonly bootstrapPort?: number
+  /** Where its KV connector listens, as `ip:port`, as it announced itself (P2pNccl, MoRI-IO). */
+  readonly zmqAddress?: string
+  /** The KV connector it announced itself with. */
+  readonly connector?: 'p2p-nccl' | 'moriio'
+  /** MoRI-IO: who moves the KV cache. `READ`: the decode worker fetches it; `WRITE`: the prefill worker sends it. */
+  readonly transferMode?: 'READ' | 'WRITE'
+  /** Tensor-parallel size, as it announced itself. */
+  readonly tpSize?: number
+  /** Data-parallel size, as it announced itself. */
+  readonly dpSize?: number
 }
 
 /** One entry of the fleet. A class for the sake of one fixed shape on the hot path; only the registry and leases change it. */

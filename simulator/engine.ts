@@ -211,7 +211,6 @@ export class Engine {
       if (tokens !== undefined) {
         sequence.loadedTokens = tokens
         this.loadHits += tokens
-        this.share(sequence, Math.floor(sequence.promptTokens / this.options.blockSize))
         // the last token is computed here: its logits give the first token of the answer
         sequence.computed = sequence.promptTokens - 1
       }
@@ -235,19 +234,14 @@ export class Engine {
     if (blocks > 0 && !this.cache.take(blocks)) return false
     if (blocks > 0) sequence.allocated += blocks
     // As in vLLM a full block is shared from the moment it is scheduled.
-    this.share(sequence, Math.floor(end / blockSize))
-    sequence.inStep = tokens
-    this.batch.push(sequence)
-    return true
-  }
-
-  /** Offers a sequence's first `full` blocks to the prefix cache. */
-  private share (sequence: Sequence, full: number): void {
-    for (; sequence.named < full; sequence.named++) {
+    for (const full = Math.floor(end / blockSize); sequence.named < full; sequence.named++) {
       const hash = sequence.blocks[sequence.named]
       const block = hash === undefined ? undefined : this.cache.name(hash)
       if (block !== undefined) sequence.held.push(block)
     }
+    sequence.inStep = tokens
+    this.batch.push(sequence)
+    return true
   }
 
   private finishStep (): void {

@@ -34,8 +34,7 @@ export function markOf (prompt: readonly number[]): PromptMark {
 
 /** True when a decode leg's prompt is the one that was prefilled; a very long one may have been cut shorter, to leave room for its answer. */
 export function isSamePrompt (prefilled: PromptMark, wanted: PromptMark): boolean {
-  if (wanted.tokens === prefilled.tokens) return wanted.hash === prefilled.hash
-  return wanted.tokens < prefilled.tokens && wanted.tokens >= headTokens && wanted.head === prefilled.head
+  return wanted.tokens === prefilled.tokens ? wanted.hash === prefilled.hash : wanted.tokens < prefilled.tokens && wanted.head === prefilled.head
 }
 
 /** A request as connectors see it. */

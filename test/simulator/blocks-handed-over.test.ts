@@ -48,6 +48,7 @@ t.test('a prompt prefilled here is decoded there, and costs the time of its tran
   t.match(handle, { cachedTokens: 0, loadedTokens: 133 })
   t.match(decode.stats(), { promptTokens: 133, loadedPromptTokens: 133, cachedPromptTokens: 0, loadQueries: 133, loadHits: 133, prefixHits: 0, kvUsage: 0 })
   t.match(prefill.stats(), { heldBlocks: 0, holdsReleased: 1, holdsExpired: 0, kvUsage: 0 })
+  t.equal(clock.pending, 0, 'nothing is waited for any more')
 
   // both have the prompt in their prefix caches now
   const again = decode.submit({ prompt: prompt(133), maxTokens: 1 })
@@ -80,6 +81,20 @@ t.test('nobody comes: the blocks are given up in time, and who waits for room ge
   t.equal(kept.hold?.state, 'expired')
   kept.hold?.release()
   t.match(prefill.stats(), { heldBlocks: 0, holdsExpired: 1, holdsReleased: 0 })
+})
+
+t.test('a request that waits for room in vain and leaves lets the next one go', async t => {
+  const { prefill, run } = pair({ kvBlocks: 10 })
+  prefill.submit({ prompt: prompt(80), maxTokens: 1, keepBlocks: true })
+  run(100)
+  const large = prefill.submit({ prompt: prompt(140, 1), maxTokens: 1 })
+  const small = prefill.submit({ prompt: prompt(40, 2), maxTokens: 1 })
+  run(100)
+  t.match(prefill.stats(), { heldBlocks: 5, waiting: 2, running: 0 })
+  large.abort()
+  run(100)
+  t.match(prefill.stats(), { waiting: 0, running: 0, finished: { length: 2 } })
+  small.abort()
 })
 
 t.test('an aborted prefill keeps nothing', async t => {

@@ -207,9 +207,16 @@ t.test('push: both legs at the same time, whoever comes first', async t => {
   t.same(results(decode), { ok: 3 })
   await until('all is free', () => heldBlocks(prefill) === 0)
   t.equal((await leg(decode, legId(), chat('x', { kv_transfer_params: { do_remote_prefill: true, remote_engine_id: engine } }))).status, 500, 'without an address it dies')
-  const alone = leg(await worker(t, { connector: 'nixl', role: 'decode', kvTransferMode: 'push', kvLoadTimeoutMs: 100 }), legId(),
-    chat('x', { kv_transfer_params: { do_remote_prefill: true, remote_engine_id: engine, remote_host: host, remote_port: port, tp_size: 1, remote_request_id: 'nobody' } }))
-  t.equal((await alone).status, 500, 'a prefill that never comes')
+
+  const impatient = await worker(t, { connector: 'nixl', role: 'decode', kvTransferMode: 'push', kvLoadTimeoutMs: 100 })
+  const vain = chat('x', { kv_transfer_params: { do_remote_prefill: true, remote_engine_id: engine, remote_host: host, remote_port: port, tp_size: 1, remote_request_id: 'nobody' } })
+  const leaving = new AbortController()
+  const gone = leg(impatient, legId(), vain, { signal: leaving.signal })
+  await until('it waits', () => impatient.app.simulator.engines[0]?.load === 1)
+  leaving.abort()
+  await t.rejects(gone)
+  t.equal((await leg(impatient, legId(), vain)).status, 500, 'a prefill that never comes')
+  t.same(results(impatient), { timeout: 1 }, 'who leaves is not counted')
 })
 
 t.test('each rank is an engine of its own, and the right one is asked', async t => {
