@@ -26,9 +26,14 @@ export function parseHostPort (text: string): HostPort | undefined {
   return { host, port, family: family === 4 || family === 6 ? family : 0 }
 }
 
-/** Two underscores never stand in a row: ids of disaggregated requests are put together with them. */
+/**
+ * A name that means the same to every parser: not one that some take for a number, such as 0x7f.1. Two underscores never stand in a
+ * row: ids of disaggregated requests are put together with them.
+ */
 function isHostName (text: string): boolean {
-  return /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i.test(text) && !/^[\d.]+$|__|\.\./.test(text)
+  if (!/^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i.test(text) || /__|\.\./.test(text)) return false
+  const url = `http://${text}`
+  return URL.canParse(url) && new URL(url).hostname === text.toLowerCase() && !/(^|\.)\d+$/.test(text)
 }
 
 /** The address as it stands in a URL. */

@@ -1,4 +1,5 @@
 // What a simulated worker's KV connector is, and which leg of a disaggregated request it is for.
+import { parseHostPort } from '../../core/host-port.ts'
 
 /** `both` takes either leg, and is no wrong place for any. */
 export type KvRole = 'prefill' | 'decode' | 'both'
@@ -49,6 +50,7 @@ export function kvSettings (options: KvOptions): KvSettings | undefined {
   if (!['nixl', 'mooncake', 'moriio', 'p2p-nccl'].includes(connector)) throw new RangeError(`connector ${connector} is unknown`)
   const announces = announcing.includes(connector)
   if (announces && role === 'both') throw new RangeError(`a ${connector} worker has the role prefill or decode`)
+  if (register !== undefined && parseHostPort(register) === undefined) throw new RangeError('register takes HOST:PORT')
   if (!announces && register !== undefined) throw new RangeError(`a ${connector} worker does not register`)
   if (kvTransferMode === 'push' && connector !== 'nixl' && connector !== 'moriio') throw new RangeError(`${connector} has no mode push`)
   const { kvLoadTimeoutMs = 5000, registerIntervalMs = 3000, tpSize = 1 } = options

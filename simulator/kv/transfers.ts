@@ -56,6 +56,7 @@ export class KvTransfers {
   private readonly mail: Mail
   private port = 0
   private unannounce: (() => void) | undefined
+  private stopped = false
 
   /** `alive` is false while the worker plays dead. */
   constructor (settings: KvSettings, ranks: number, clock: Clock, alive: () => boolean) {
@@ -81,7 +82,7 @@ export class KvTransfers {
     if (register === undefined) return
     const moriio = connector === 'moriio'
     const zmqAddress = moriio ? moriioAddress(kvHost, this.port) : this.mail.address
-    this.unannounce = await announce({
+    const end = await announce({
       to: register,
       ...(moriio ? {} : { identity: zmqAddress }),
       message: {
@@ -94,9 +95,12 @@ export class KvTransfers {
       clock: this.clock,
       alive: this.alive
     })
+    if (this.stopped) end()
+    else this.unannounce = end
   }
 
   async stop (): Promise<void> {
+    this.stopped = true
     this.unannounce?.()
     if (this.settings.connector === 'p2p-nccl') await this.mail.close()
     else await this.channel.close()

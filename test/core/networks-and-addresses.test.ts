@@ -26,7 +26,7 @@ t.test('HOST:PORT', async t => {
     t.same(read, { host, port, family }, text)
     if (read !== undefined) t.equal(formatHostPort(read), written)
   }
-  for (const bad of ['', ':80', 'a', 'a:', 'a:65536', 'a:123456', 'a:-1', 'a b:1', '999.0.0.1:1', '[10.0.0.1]:1', '[a]:1', 'a/b:1', 'u@a:1', 'a__b:1', 'a..b:1', 'fe80::1%eth0:1', `${'a'.repeat(300)}:1`, 'a:1\n']) {
+  for (const bad of ['', ':80', 'a', 'a:', 'a:65536', 'a:123456', 'a:-1', 'a b:1', '999.0.0.1:1', '[10.0.0.1]:1', '[a]:1', 'a/b:1', 'u@a:1', 'a__b:1', 'a..b:1', 'fe80::1%eth0:1', '0x7f.1:1', 'a.b.99999999999:1', '1.2.3.0x:1', 'a.1:1', '127.1:1', `${'a'.repeat(300)}:1`, 'a:1\n']) {
     t.equal(parseHostPort(bad), undefined, bad)
   }
 })

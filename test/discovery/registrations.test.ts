@@ -1,6 +1,7 @@
 // The table of workers that announce themselves: who is known, for how long, and what is refused.
 import fc from 'fast-check'
 import t from 'tap'
+import { WorkerRegistry } from '../../core/registry.ts'
 import type { WorkerSpec } from '../../core/worker.ts'
 import { Registrations } from '../../discovery/registrations.ts'
 import type { RegistrationsOptions } from '../../discovery/registrations.ts'
@@ -186,6 +187,19 @@ t.test('what is malformed is counted and changes nothing', async t => {
   t.same(lists, [])
   t.doesNotThrow(() => fc.assert(fc.property(fc.anything(), message => { table.take(message) })))
   t.same(lists, [])
+})
+
+t.test('whatever is taken, the registry takes', async t => {
+  const host = fc.oneof(fc.stringMatching(/^[0-9a-fx.:_\-[\]%@/ ]{1,12}$/), fc.ipV4(), fc.ipV6(), fc.domain(), fc.string())
+  const address = fc.tuple(host, fc.nat({ max: 70_000 })).map(([name, port]) => `${name}:${port}`)
+  let taken = 0
+  t.doesNotThrow(() => fc.assert(fc.property(address, http => {
+    const { table, specs } = start()
+    table.take({ type: 'P', http_address: http, zmq_address: '10.0.0.1:1' })
+    taken += specs().length
+    new WorkerRegistry().apply('zmq', specs())
+  }), { numRuns: 1000 }))
+  t.ok(taken > 100)
 })
 
 t.test('whatever is announced in whatever order, the list is what was heard of last', async t => {

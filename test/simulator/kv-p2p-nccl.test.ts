@@ -66,7 +66,7 @@ t.test('an id without addresses ends an engine', async t => {
 
 t.test('what goes together', async t => {
   for (const options of [
-    { connector: 'p2p-nccl' }, { connector: 'moriio', role: 'both' }, { role: 'prefill' }, { register: '127.0.0.1:1' }, { connector: 'nixl', register: '127.0.0.1:1' },
+    { connector: 'p2p-nccl' }, { connector: 'moriio', role: 'both' }, { role: 'prefill' }, { register: '127.0.0.1:1' }, { connector: 'nixl', register: '127.0.0.1:1' }, { connector: 'p2p-nccl', role: 'decode', register: 'nonsense' },
     { connector: 'mooncake', kvTransferMode: 'push' }, { connector: 'p2p-nccl', role: 'prefill', kvTransferMode: 'push' }, { connector: 'nixl', tpSize: 0 }, { connector: 'nixl', kvHoldTimeoutMs: -1 }
   ] as const) await t.rejects(worker(t, options), RangeError, JSON.stringify(options))
 })
