@@ -47,7 +47,7 @@ export interface RegistrationsEvents {
 /**
  * Workers by ZMQ address. A worker that names another HTTP address under its ZMQ address has moved there. An HTTP address belongs to the
  * worker that named it first for as long as that one is heard of: another that claims it is refused, so that two that claim the same
- * cannot change places with every message, and nobody takes the place of a worker that is alive.
+ * do not change places with every message.
  */
 export class Registrations extends EventEmitter<RegistrationsEvents> {
   private readonly options: RegistrationsOptions
