@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import type { DiscoverySource } from './discovery/discovery.ts'
+import { P2pNcclSource } from './discovery/p2p-nccl.ts'
 import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
@@ -101,6 +102,15 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   if (authenticate !== undefined && typeof authenticate !== 'function') throw new OptionsError('authenticate takes a function')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
+  const announced = options.vllmDiscoveryAddress === undefined
+    ? []
+    : [new P2pNcclSource({
+        address: options.vllmDiscoveryAddress,
+        maxWorkers: options.vllmDiscoveryMaxWorkers,
+        allow: options.vllmDiscoveryAllow,
+        ranks: { prefill: options.intraNodeDataParallelSize, decode: options.intraNodeDataParallelSize },
+        log: fastify.log
+      })]
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
@@ -115,7 +125,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...sources] })
+  await fastify.register(discovery, { sources: [listed, ...announced, ...sources] })
   await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
   await fastify.register(loadBalancer, {
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')

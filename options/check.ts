@@ -1,4 +1,5 @@
 // What options must mean together: contradictions are errors, doubtful combinations warnings.
+import { parseHostPort } from '../core/host-port.ts'
 import type { RouterOptions } from '../options.ts'
 import { OptionsError } from './coerce.ts'
 
@@ -20,6 +21,7 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
       `not ${options.prometheusPort} for both`)
   }
   checkListeners(options, say)
+  checkAnnouncements(options, say)
   checkFiles(options, say)
   if (options.policy === 'power_of_two' && options.workerUrls.length * options.intraNodeDataParallelSize === 1) {
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
@@ -53,6 +55,15 @@ function checkListeners (options: RouterOptions, say: (key: keyof RouterOptions)
   for (const [host, port] of [['host', 'port'], ['prometheusHost', 'prometheusPort']] as const) {
     if (adminPort === 0 || adminPort !== options[port] || !overlap(adminHost, options[host])) continue
     throw new OptionsError(`${say('adminPort')} takes another port than ${say(port)} on the same host, not ${adminPort} for both`)
+  }
+}
+
+function checkAnnouncements (options: RouterOptions, say: (key: keyof RouterOptions) => string): void {
+  const address = options.vllmDiscoveryAddress === undefined ? undefined : parseHostPort(options.vllmDiscoveryAddress)
+  if (address === undefined || address.port === 0) return
+  for (const [host, port] of [['host', 'port'], ['prometheusHost', 'prometheusPort'], ['adminHost', 'adminPort']] as const) {
+    if (address.port !== options[port] || !overlap(address.host, options[host])) continue
+    throw new OptionsError(`${say('vllmDiscoveryAddress')} takes another port than ${say(port)} on the same host, not ${address.port} for both`)
   }
 }
 

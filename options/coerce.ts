@@ -1,5 +1,7 @@
 // One value of one option, from wherever it came: the typed value, or an error of one clear line.
 import { isIP } from 'node:net'
+import { isNetwork } from '../core/cidr.ts'
+import { formatHostPort, parseHostPort } from '../core/host-port.ts'
 import { parseWorkerUrl } from '../core/worker-url.ts'
 import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
 
@@ -35,6 +37,8 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
     plural: 'IP addresses, networks, loopback, linklocal, uniquelocal or true',
     read: readProxy
   },
+  'host-port': { allowed: 'HOST:PORT', plural: 'HOST:PORT texts', read: readHostPort },
+  network: { allowed: 'an IP address or a network such as 10.0.0.0/8', plural: 'IP addresses or networks such as 10.0.0.0/8', read: text => isNetwork(text) ? text : refused() },
   token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
 }
 
@@ -103,6 +107,11 @@ function readHostname (text: string): string | Refusal {
   return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text) && !/^[\d.]+$/.test(text) ? text : refused()
 }
 
+function readHostPort (text: string): string | Refusal {
+  const address = parseHostPort(text)
+  return address === undefined ? refused() : formatHostPort(address)
+}
+
 /** A worker's URL in the one form the router uses it. */
 function readUrl (text: string): string | Refusal {
   try {
@@ -124,10 +133,7 @@ function readOrigin (text: string): string | Refusal {
 function readProxy (text: string): string | Refusal {
   if (/^\d+$/.test(text)) return refused('a number of hops cannot be checked: name the addresses of the proxies')
   if (['true', 'loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
-  const [address = '', bits, ...rest] = text.split('/')
-  const version = isIP(address)
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-  return version !== 0 && fits && rest.length === 0 ? text : refused()
+  return isNetwork(text) ? text : refused()
 }
 
 /** The URL of some other service, which may have a query; kept as it is written. */

@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
 import type { BreakerState } from '../core/breaker.ts'
+import type { Role } from '../core/worker.ts'
 
 /** Buckets of the Rust router for durations, in seconds. */
 const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
@@ -35,6 +36,8 @@ export interface RouterMetrics {
   readonly retriesExhausted: promClient.Counter<'route'>
   readonly retryBackoff: promClient.Histogram<'attempt'>
   readonly discoveryUpdates: promClient.Counter<'source'>
+  readonly registrations: promClient.Counter<'source' | 'result'>
+  readonly registrationsRefused: promClient.Counter<'source' | 'reason'>
   readonly breakerTransitions: promClient.Counter<'worker' | 'from' | 'to'>
   readonly breakerOutcomes: promClient.Counter<'worker' | 'outcome'>
   readonly queueWait: promClient.Histogram
@@ -70,7 +73,7 @@ export interface Readings {
   /** Requests that wait to be let in, and that were. */
   readonly queued: () => number
   readonly admitted: () => number
-  readonly sources: () => Iterable<{ name: string, ok: boolean }>
+  readonly sources: () => Iterable<{ name: string, ok: boolean, registered: ReadonlyMap<Role, number> | undefined }>
   /** Tokens remembered. */
   readonly tokens: () => { valid: number, invalid: number }
 }
@@ -108,6 +111,8 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     retriesExhausted: counter('retries_exhausted_total', 'Requests that were tried again and got an error all the same, by route', ['route']),
     retryBackoff: histogram('retry_backoff_duration_seconds', 'Pause before another attempt, by the number of the attempt before it (1 to 10, 10+); 0 after a refused connection', durations, ['attempt']),
     discoveryUpdates: counter('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source']),
+    registrations: counter('discovery_registrations_total', 'What workers that announce themselves did, by source and result: added, changed, renewed, expired', ['source', 'result']),
+    registrationsRefused: counter('discovery_registrations_refused_total', 'Announcements of workers that were not taken, by source and reason: malformed, not_allowed, full, conflict', ['source', 'reason']),
     breakerTransitions: counter('cb_state_transitions_total', 'Moves of a worker\'s circuit breaker, by the states it went from and to: closed, open, half_open', ['worker', 'from', 'to']),
     breakerOutcomes: counter('cb_outcomes_total', 'Calls to a worker as its circuit breaker judged them: success, failure, or neither (a client\'s mistake or departure, a worker that asked for a pause)', ['worker', 'outcome']),
     queueWait: histogram('queue_wait_seconds', 'Time in the queue of requests that had to wait for a place, whether they got one or waited too long', durations),
@@ -174,6 +179,16 @@ export function gauges (client: typeof promClient, register: Registry, readings:
       const { valid, invalid } = readings.tokens()
       this.set({ finding: 'valid' }, valid)
       this.set({ finding: 'invalid' }, invalid)
+    }
+  })
+  // eslint-disable-next-line no-new
+  new client.Gauge({
+    name: prefix + 'discovery_registered_workers',
+    help: 'Workers that have announced themselves and are heard of, by source and role',
+    registers,
+    labelNames: ['source', 'role'],
+    collect () {
+      for (const { name, registered } of readings.sources()) for (const [role, count] of registered ?? []) this.set({ source: name, role }, count)
     }
   })
 }

@@ -83,10 +83,14 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
     * sources () {
-      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
+      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok, registered: source.registrations?.known() }
     }
   })
   fastify.decorate('metricsRegistry', register)
+  for (const { name, registrations } of fastify.discovery) {
+    registrations?.on('step', step => metrics.registrations.labels(name, step).inc())
+    registrations?.on('refused', reason => metrics.registrationsRefused.labels(name, reason).inc())
+  }
 
   const series = new Map<Worker, WorkerSeries>()
   function seriesOf (worker: Worker): WorkerSeries {

@@ -28,6 +28,13 @@ t.test('hosts: names and addresses, brackets dropped', async t => {
   }
 })
 
+t.test('addresses to listen on, and networks', async t => {
+  for (const [given, value] of Object.entries({ '0.0.0.0:5555': '0.0.0.0:5555', '[::]:5555': '[::]:5555', ':::5555': '[::]:5555', 'router.example:1': 'router.example:1' })) {
+    t.equal((await load([`--vllm-discovery-address=${given}`])).options.vllmDiscoveryAddress, value)
+  }
+  t.strictSame((await load(['--vllm-discovery-allow', '10.0.0.0/8', '::1'])).options.vllmDiscoveryAllow, ['10.0.0.0/8', '::1'])
+})
+
 t.test('spaces and the newline at the end of a mounted secret are dropped', async t => {
   t.equal((await load([], { VLLM_ROUTER_API_KEY: 's3cret\n' })).options.apiKey, 's3cret')
 })

@@ -31,6 +31,9 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
+  ['--vllm-discovery-address=5555', '--vllm-discovery-address takes HOST:PORT, not "5555"'],
+  ['--vllm-discovery-address=tcp://*:5555', '--vllm-discovery-address takes HOST:PORT, not "tcp://*:5555"'],
+  ['--vllm-discovery-allow=10.0.0.0/33', '--vllm-discovery-allow takes IP addresses or networks such as 10.0.0.0/8, not "10.0.0.0/33"'],
   ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
 ]
 

@@ -10,6 +10,13 @@ t.test('one port for two listeners on the same address', async t => {
   t.equal(await message(() => resolveOptions({ port: 29000 })), 'prometheusPort (default) takes another port than port on the same host, not 29000 for both')
 })
 
+t.test('one port for requests or metrics, and for announcements', async t => {
+  t.equal(await refusal(['--vllm-discovery-address', '0.0.0.0:30000']), '--vllm-discovery-address takes another port than --port (default) on the same host, not 30000 for both')
+  t.equal(await refusal(['--vllm-discovery-address', 'localhost:7', '--prometheus-port=7']), '--vllm-discovery-address takes another port than --prometheus-port on the same host, not 7 for both')
+  t.equal((await load(['--vllm-discovery-address', '10.0.0.1:30000'])).options.vllmDiscoveryAddress, '10.0.0.1:30000')
+  t.equal((await load(['--vllm-discovery-address', '127.0.0.1:0', '--port=0'])).options.vllmDiscoveryAddress, '127.0.0.1:0')
+})
+
 t.test('any free port twice, and one port on two addresses', async t => {
   t.equal((await load(['--port=0', '--prometheus-port=0'])).options.prometheusPort, 0)
   t.equal((await load(['--port=7', '--prometheus-port=7', '--prometheus-host=10.0.0.1'])).options.port, 7)

@@ -84,6 +84,8 @@ function samples (format: OptionFormat | undefined): readonly string[] {
     case 'hostname': return ['0.0.0.0', '::1', 'router.example']
     case 'url-path': return ['/ping', '/v1/health']
     case 'token': return ['s3cret']
+    case 'host-port': return ['0.0.0.0:5557', '[::1]:5555', 'router.example:0']
+    case 'network': return ['10.0.0.0/8', '192.0.2.7', 'fd00::/8']
     default: return ['logs', '/var/log/my router', './a=b']
   }
 }

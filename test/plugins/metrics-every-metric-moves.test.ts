@@ -1,5 +1,8 @@
 // Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
+import { encode } from '@msgpack/msgpack'
 import t from 'tap'
+import { Dealer } from 'zeromq'
+import { P2pNcclSource } from '../../discovery/p2p-nccl.ts'
 import { chat, post, sendRaw } from '../helpers/client.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
@@ -34,10 +37,13 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['retries_exhausted_total', 'counter', s => s.sum('retries_exhausted_total') === 1 && s.sum('retries_exhausted_total', { route: '/tokenize' }) === 1],
   ['retry_backoff_duration_seconds', 'histogram', s => s.sum('retry_backoff_duration_seconds_count', { attempt: '1' }) === 1 && s.sum('retry_backoff_duration_seconds_sum') > 0],
   ['discovery_updates_total', 'counter', s => s.sum('discovery_updates_total', { source: 'static' }) === 2],
+  ['discovery_registrations_total', 'counter', s => s.sum('discovery_registrations_total', { source: 'zmq', result: 'added' }) === 1],
+  ['discovery_registrations_refused_total', 'counter', s => s.sum('discovery_registrations_refused_total', { source: 'zmq', reason: 'malformed' }) === 1],
+  ['discovery_registered_workers', 'gauge', s => s.sum('discovery_registered_workers', { source: 'zmq', role: 'prefill' }) === 1],
   ['cb_state', 'gauge', s => s.sum('cb_state') === 2],
   ['cb_state_transitions_total', 'counter', s => s.sum('cb_state_transitions_total', { from: 'closed', to: 'open' }) === 1 && s.sum('cb_state_transitions_total', { from: 'open', to: 'half_open' }) === 1],
   ['cb_outcomes_total', 'counter', s => s.sum('cb_outcomes_total', { outcome: 'success' }) === 4 && s.sum('cb_outcomes_total', { outcome: 'failure' }) === 13 && s.sum('cb_outcomes_total', { outcome: 'neither' }) === 1],
-  ['worker_weight', 'gauge', s => s.sum('worker_weight') === 1.5],
+  ['worker_weight', 'gauge', s => s.sum('worker_weight') === 2.5],
   ['queue_wait_seconds', 'histogram', s => s.sum('queue_wait_seconds_count') === 1 && s.sum('queue_wait_seconds_sum') > 0],
   ['queue_rejections_total', 'counter', s => s.sum('queue_rejections_total', { reason: 'timeout' }) === 1],
   ['queue_depth', 'gauge', s => s.sum('queue_depth') === 1],
@@ -70,7 +76,8 @@ t.test('every metric', async t => {
     cbTimeoutDurationSecs: 0.001,
     authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null,
     apiKeyValidationUrls: [validator.url],
-    authCacheTtlSecs: 0
+    authCacheTtlSecs: 0,
+    vllmDiscoveryAddress: '127.0.0.1:0'
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -105,6 +112,14 @@ t.test('every metric', async t => {
   const uneven = router.balancer.assign('regular', routing)
   uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
   t.equal(uneven?.decision.reason, 'imbalance')
+
+  // workers announce themselves, one of them badly
+  const announced = new Dealer({ linger: 0 })
+  t.teardown(() => announced.close())
+  announced.connect(`tcp://${router.discovery.find(source => source instanceof P2pNcclSource)?.endpoint}`)
+  await announced.send(encode({ type: 'X' }))
+  await announced.send(encode({ type: 'P', http_address: '127.0.0.1:9', zmq_address: '127.0.0.1:10' }))
+  await until('it is known', () => router.workers.get('http://127.0.0.1:9'))
 
   // its circuit opens, and is half open a millisecond later: the worker is a candidate again
   if (uneven === undefined) throw new Error('no assignment')
