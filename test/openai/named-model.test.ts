@@ -69,7 +69,7 @@ t.test('forms', async t => {
     ['two dispositions', field('model', 'a', `\r\n${disposition}"other"`) + '--b--', undefined],
     ['two names', field('model"; name="other', 'a') + '--b--', undefined],
     ['an unquoted name', `--b\r\n${disposition}model\r\n\r\na\r\n--b--`, undefined],
-    ['an extended name', `--b\r\nContent-Disposition: form-data; name*=utf-8''model\r\n\r\na\r\n--b--`, undefined],
+    ['an extended name', '--b\r\nContent-Disposition: form-data; name*=utf-8\'\'model\r\n\r\na\r\n--b--', undefined],
     ['an encoded name beside it', field('model', 'a') + field('%6dodel', 'b') + '--b--', undefined],
     ['an escaped name beside it', field('model', 'a') + field('\\model', 'b') + '--b--', undefined],
     ['no end', field('model', 'a'), undefined],

@@ -31,7 +31,11 @@ for (const prefix of ['', '/llm']) {
     const app = Fastify({ forceCloseConnections: true })
     app.get('/outside', async () => 'open')
     await app.register(vllmRouter, {
-      prefix, workerUrls: [worker.url], authenticate, swaggerUi: true, metricsPath: '/metrics',
+      prefix,
+      workerUrls: [worker.url],
+      authenticate,
+      swaggerUi: true,
+      metricsPath: '/metrics',
       extend (router) { router.get('/mine', { schema: { hide: true } }, async request => request.caller) }
     } as Parameters<typeof vllmRouter>[1])
     t.teardown(() => app.close())

@@ -49,14 +49,17 @@ async function routerFor (t: Test, issuer: Issuer, options: VllmRouterOptions = 
   const router = await startRouter(t, {
     jwtIssuer: issuer.url,
     jwtAudience: ['router', 'other-name'],
-    authTimeoutMs: 500,
+    authTimeoutMs: 10_000,
     ...options,
     extend (router) { router.get('/me', { config: { auth: 'any' } }, async ({ caller }) => ({ ...caller, models: caller?.models === undefined ? null : [...caller.models] })) }
   })
-  return { ...router, ask: async token => {
-    const reply = await getAs(router.url + '/me', token)
-    return [reply.status, reply.body]
-  } }
+  return {
+    ...router,
+    ask: async token => {
+      const reply = await getAs(router.url + '/me', token)
+      return [reply.status, reply.body]
+    }
+  }
 }
 
 t.test('sound tokens, with every kind of key', async t => {

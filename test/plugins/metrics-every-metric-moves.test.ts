@@ -62,8 +62,15 @@ t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
   const validator = await startValidator(t)
   const { url, port, router } = await startRouter(t, {
-    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1, retryMaxRetries: 2, retryInitialBackoffMs: 1, cbTimeoutDurationSecs: 0.001,
-    authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null, apiKeyValidationUrls: [validator.url], authCacheTtlSecs: 0
+    workerUrls: workers.map(worker => worker.url),
+    balanceAbsThreshold: 0,
+    balanceRelThreshold: 1,
+    retryMaxRetries: 2,
+    retryInitialBackoffMs: 1,
+    cbTimeoutDurationSecs: 0.001,
+    authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null,
+    apiKeyValidationUrls: [validator.url],
+    authCacheTtlSecs: 0
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
