@@ -37,8 +37,12 @@ t.test('what the worker gets', async t => {
 
 t.test('two of them are one too many', async t => {
   const worker = await startRawWorker(t)
-  const { port } = await startRouter(t, { workerUrls: [worker.url], authenticate: () => null, forwardAuthorization: true })
-  const { status } = await send(port, { path: '/any', body: '{}', headers: [['authorization', 'Bearer a'], ['authorization', 'Bearer b']] })
-  t.equal(status, 401)
+  const file = join(t.testdir(), 'keys.txt')
+  writeFileSync(file, 'sk-client name=a\n')
+  const { port } = await startRouter(t, { workerUrls: [worker.url], apiKeysFile: file, forwardAuthorization: true })
+  for (const [first, second] of [['sk-client', 'sk-other'], ['sk-other', 'sk-client'], ['sk-client', 'sk-client']]) {
+    const { status } = await send(port, { path: '/any', body: '{}', headers: [['authorization', `Bearer ${first}`], ['Authorization', `Bearer ${second}`]] })
+    t.equal(status, 401)
+  }
   t.equal(worker.requests.length, 0)
 })

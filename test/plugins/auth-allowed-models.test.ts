@@ -64,6 +64,7 @@ t.test('a limited caller', async t => {
       ['gzip', post('/v1/chat/completions', gzipSync('{"model":"a"}'), json, ['content-encoding', 'gzip'])],
       ['gzip, says the header', post('/v1/chat/completions', '{"model":"a"}', json, ['content-encoding', 'gzip'])],
       ['two encodings', post('/v1/chat/completions', '{"model":"a"}', json, ['content-encoding', 'identity'], ['content-encoding', 'gzip'])],
+      ['two encodings, turned round', post('/v1/chat/completions', '{"model":"a"}', json, ['content-encoding', 'gzip'], ['content-encoding', 'identity'])],
       ['no type', { path: '/v1/chat/completions', body: '{"model":"a"}' }],
       ['another type', post('/v1/chat/completions', '{"model":"a"}', ['content-type', 'text/plain'])],
       ['an odd type', post('/v1/chat/completions', '{"model":"a"}', ['content-type', 'json'])],

@@ -27,7 +27,7 @@ t.test('what it returns, throws, or never says', async t => {
   const { url, text } = await startLogging(t, 'info', {
     authenticate: request => answer(request),
     apiKeyValidationUrls: [validator.url],
-    authTimeoutMs: 200,
+    authTimeoutMs: 1000,
     extend (router) { router.get('/me', { config: { auth: 'any' } }, async ({ caller }) => ({ ...caller, models: caller?.models === undefined ? null : [...caller.models] })) }
   })
   const ask = async (name: string, token?: string): Promise<[number, string]> => {

@@ -49,7 +49,7 @@ async function routerFor (t: Test, issuer: Issuer, options: VllmRouterOptions = 
   const router = await startRouter(t, {
     jwtIssuer: issuer.url,
     jwtAudience: ['router', 'other-name'],
-    authTimeoutMs: 500,
+    authTimeoutMs: 10_000,
     ...options,
     extend (router) { router.get('/me', { config: { auth: 'any' } }, async ({ caller }) => ({ ...caller, models: caller?.models === undefined ? null : [...caller.models] })) }
   })
