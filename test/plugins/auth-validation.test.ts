@@ -17,6 +17,9 @@ import { until } from '../helpers/until.ts'
 import { getAs, silent, startValidator, status } from '../helpers/validator.ts'
 import type { Validator } from '../helpers/validator.ts'
 
+// a flood takes its time on a busy machine
+t.setTimeout(120_000)
+
 const path = '/list_workers'
 
 async function routerBehind (t: Test, validators: readonly Validator[], options: VllmRouterOptions = {}): Promise<TestRouter> {
