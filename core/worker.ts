@@ -33,6 +33,8 @@ export interface WorkerSpec {
   readonly rank?: number
   /** It is about to go: it gets no new request, finishes what it has, and is gone with the last. Default false. */
   readonly leaving?: boolean
+  /** Port of a prefill worker's bootstrap server, for the Mooncake connector. */
+  readonly bootstrapPort?: number
   /** Model said by the source; holds until the worker's own `/v1/models` tells. */
   readonly model?: string
   /** Free annotations, shown in `/workers`, without meaning to the router. */
