@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import type { DiscoverySource } from './discovery/discovery.ts'
+import { kubernetesSource } from './discovery/kubernetes.ts'
 import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
@@ -69,6 +70,11 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
   return Object.fromEntries(keys.map(key => [key, options[key]])) as Pick<RouterOptions, Key>
 }
 
+const kubernetesKeys = [
+  'serviceDiscoveryMode', 'selector', 'prefillSelector', 'decodeSelector', 'serviceDiscoveryNamespace', 'serviceDiscoveryPort', 'serviceName',
+  'serviceDiscoveryResyncSecs', 'intraNodeDataParallelSize'
+] as const
+
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
     policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
@@ -80,6 +86,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   if (typeof policy === 'object' && typeof policy.pick !== 'function') throw new OptionsError('policy takes a name or an object with a method pick')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
+  const found = options.serviceDiscovery ? [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })] : []
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
@@ -88,7 +95,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...sources] })
+  await fastify.register(discovery, { sources: [listed, ...found, ...sources] })
   await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
   await fastify.register(loadBalancer, {
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')

@@ -20,7 +20,33 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
       'it gets every request until another is added')
   }
+  return [...warnings, ...checkKubernetes(options, say)]
+}
+
+function checkKubernetes (options: RouterOptions, say: (key: keyof RouterOptions) => string): string[] {
+  const { serviceDiscovery, serviceDiscoveryMode: mode, selector, prefillSelector, decodeSelector, serviceName } = options
+  const selectors = (['selector', 'prefillSelector', 'decodeSelector'] as const).filter(key => options[key].length > 0)
+  const names = (keys: ReadonlyArray<keyof RouterOptions>): string => keys.map(say).join(', ')
+  /** An option to be given, which therefore is not. */
+  const other = (key: keyof RouterOptions): string => say(key).replace(/ \(default\)$/, '')
+  if (!serviceDiscovery) {
+    const idle = [...selectors, ...(serviceName.length > 0 ? ['serviceName' as const] : [])]
+    return idle.length > 0 ? [`${names(idle)} without effect: ${say('serviceDiscovery')} is off`] : []
+  }
+  if (mode === 'pods' && selectors.length === 0) {
+    throw new OptionsError(`${say('serviceDiscovery')} needs the labels of workers: give ${other('selector')}, or ${other('prefillSelector')} and ${other('decodeSelector')}`)
+  }
+  if (mode !== 'pods' && serviceName.length === 0) throw new OptionsError(`${say('serviceDiscoveryMode')} ${mode} needs ${other('serviceName')}`)
+  const warnings: string[] = []
+  if (mode === 'pods' && serviceName.length > 0) warnings.push(`${say('serviceName')} without effect: ${say('serviceDiscoveryMode')} is pods`)
+  if (mode === 'service-dns' && selectors.length > 0) warnings.push(`${names(selectors)} without effect: ${say('serviceDiscoveryMode')} is service-dns, which knows no labels`)
+  else if ((prefillSelector.length > 0) !== (decodeSelector.length > 0)) warnings.push(`${names(selectors)}: prefill and decode workers are of use together only`)
+  else if (selector.length === 0 && sameLabels(prefillSelector, decodeSelector)) warnings.push(`${names(selectors)} are the same labels: every worker is a prefill worker`)
   return warnings
+}
+
+function sameLabels (one: readonly string[], other: readonly string[]): boolean {
+  return one.length > 0 && one.length === other.length && one.every(label => other.includes(label))
 }
 
 function overlap (host: string, other: string): boolean {

@@ -28,7 +28,15 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
   },
   path: { allowed: 'a path', plural: 'paths', read: text => text.includes('\0') ? refused() : text },
   'url-path': { allowed: 'a path that starts with /', plural: 'paths that start with /', read: matching(/^\/[\x21-\x7e]*$/) },
-  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
+  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) },
+  label: {
+    allowed: 'a label KEY=VALUE',
+    plural: 'labels KEY=VALUE',
+    read: matching(/^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/)
+  },
+  namespace: { allowed: 'the name of a namespace', plural: 'names of namespaces', read: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/) },
+  service: { allowed: 'the name of a Service', plural: 'names of Services', read: matching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\.?$/) },
+  port: { allowed: 'a port number or the name of a port', plural: 'ports', read: readPort }
 }
 
 /** What an option takes, in words that fit after "takes". */
@@ -68,7 +76,9 @@ export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue
   }
 }
 
-function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unknown, as: string): string {
+function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, raw: unknown, as: string): string {
+  // a number is one way to name a port
+  const value = spec.format === 'port' && typeof raw === 'number' ? String(raw) : raw
   if (typeof value !== 'string') fail(spec, value, as, 'a text is needed, put it in quotes')
   if (value === '') fail(spec, value, as)
   const read = spec.format === undefined ? value : checks[spec.format].read(value)
@@ -102,6 +112,11 @@ function readUrl (text: string): string | Refusal {
   } catch (error) {
     return refused(error instanceof Error ? error.message : undefined)
   }
+}
+
+function readPort (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 65535 ? String(Number(text)) : refused()
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : refused()
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

@@ -1,13 +1,13 @@
 // What one option is, and the forms its name takes in each place it can be given.
 
 /** A named check of a text beyond its type. */
-export type OptionFormat = 'hostname' | 'url' | 'header-name' | 'path' | 'url-path' | 'token'
+export type OptionFormat = 'hostname' | 'url' | 'header-name' | 'path' | 'url-path' | 'token' | 'label' | 'namespace' | 'service' | 'port'
 
 /** Where a value can come from, strongest first. */
 export type OptionOrigin = 'flag' | 'environment' | 'file'
 
 /** Headings of `--help` and of docs/options.md. */
-export type OptionGroup = 'Server' | 'Workers' | 'Health checks' | 'Retries' | 'Circuit breaker' | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
+export type OptionGroup = 'Server' | 'Workers' | 'Kubernetes' | 'Health checks' | 'Retries' | 'Circuit breaker' | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
 
 interface CommonSpec {
   /** kebab-case; every other form is made from it. */

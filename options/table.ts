@@ -99,6 +99,43 @@ export const optionTable = [
   },
 
   {
+    name: 'service-discovery', type: 'switch', default: false, group: 'Kubernetes',
+    help: 'Find workers in Kubernetes, beside those of worker-urls. Cluster and credentials are those of KUBECONFIG, of ~/.kube/config, or of the pod.'
+  },
+  {
+    name: 'service-discovery-mode', type: 'choice', choices: ['pods', 'endpointslices', 'service-dns'], default: 'pods', group: 'Kubernetes',
+    help: 'Where workers are read from: pods by their labels, the endpoints of Services, or the DNS records of headless Services, which takes no rights at the API server.'
+  },
+  {
+    name: 'selector', type: 'list', format: 'label', default: [], placeholder: 'KEY=VALUE', group: 'Kubernetes',
+    help: 'Labels of workers (with endpointslices: of the slices); one must have all of them.'
+  },
+  {
+    name: 'prefill-selector', type: 'list', format: 'label', default: [], placeholder: 'KEY=VALUE', group: 'Kubernetes',
+    help: 'Labels of prefill workers. What also matches another selector is a prefill worker.'
+  },
+  {
+    name: 'decode-selector', type: 'list', format: 'label', default: [], placeholder: 'KEY=VALUE', group: 'Kubernetes',
+    help: 'Labels of decode workers.'
+  },
+  {
+    name: 'service-discovery-namespace', type: 'list', format: 'namespace', default: [], placeholder: 'NAME', group: 'Kubernetes',
+    help: 'Namespaces to look in. None is all of them, which takes rights in the whole cluster; with service-dns, the namespace the router runs in.'
+  },
+  {
+    name: 'service-discovery-port', type: 'string', format: 'port', default: '80', placeholder: 'PORT', group: 'Kubernetes',
+    help: "Port of the workers: a number, or the name of a container port (of a port of the Service with the other modes). A pod's annotation vllm.ai/port counts more. vLLM itself listens on 8000; the default is the Rust router's."
+  },
+  {
+    name: 'service-name', type: 'list', format: 'service', default: [], placeholder: 'NAME', group: 'Kubernetes',
+    help: 'Services whose endpoints or DNS records are followed, with endpointslices and service-dns.'
+  },
+  {
+    name: 'service-discovery-resync-secs', type: 'number', exclusiveMin: 0, max: longest, default: 60, placeholder: 'SECS', group: 'Kubernetes',
+    help: 'Pause between whole lists, in seconds, give or take a tenth. Changes are followed as they happen; a list finds what a watch lost.'
+  },
+
+  {
     name: 'health-check-endpoint', type: 'string', format: 'url-path', default: '/health', placeholder: 'PATH', group: 'Health checks',
     help: 'Path asked on every worker to see whether it is well.'
   },

@@ -77,9 +77,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     maxInFlight: () => workers.candidates('regular').maxInFlight,
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
-    * sources () {
-      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
-    }
+    sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)
 

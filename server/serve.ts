@@ -40,7 +40,7 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   let drains = { drainDelaySecs, drainTimeoutSecs }
   const terminal = process.stdout.isTTY === true
   const { log, release, setLevel } = await createLogger({ logLevel, logDir }, terminal)
-  const simulators = options.workerUrls.length === 0
+  const simulators = options.workerUrls.length === 0 && !options.serviceDiscovery
     ? await Promise.all(Array.from({ length: simulatedWorkers }, () => startSimulator({ port: 0, ranks: options.intraNodeDataParallelSize })))
     : []
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls
