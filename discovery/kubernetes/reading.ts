@@ -58,11 +58,6 @@ export function portNumber (text: string): number | undefined {
   return wholeNumber(text, 65535)
 }
 
-/** A port that is at least written like one where it is not a number: names are up to 63 lower-case letters, digits and dashes. */
-export function isPortName (text: string): boolean {
-  return /^(?=.*[a-z])[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text)
-}
-
 function wholeNumber (text: string, most: number): number | undefined {
   const value = /^[0-9]{1,5}$/.test(text) ? Number(text) : 0
   return value >= 1 && value <= most ? value : undefined
