@@ -3,6 +3,7 @@ import type { Clock } from '../core/clock.ts'
 import type { DiscoverySource, SourceLog } from './discovery.ts'
 import { apiSource } from './kubernetes/api-source.ts'
 import type { RoleSelector } from './kubernetes/api-source.ts'
+import { KubernetesApi } from './kubernetes/api.ts'
 import type { LoadConfig } from './kubernetes/api.ts'
 import { serviceDnsSource } from './kubernetes/service-dns.ts'
 
@@ -70,6 +71,6 @@ export function kubernetesSource (options: KubernetesOptions): DiscoverySource {
     roles: roles.length > 0 ? roles : [{ role: 'regular', selector: [] }],
     resyncMs: (options.serviceDiscoveryResyncSecs ?? 60) * 1000,
     silenceMs: options.watchSilenceMs,
-    load: options.load
+    api: new KubernetesApi(options.load)
   })
 }

@@ -3,8 +3,7 @@ import { systemClock } from '../../core/clock.ts'
 import type { Clock, Timer } from '../../core/clock.ts'
 import type { Role, WorkerSpec } from '../../core/worker.ts'
 import type { DiscoverySource, SourceCounts, SourceHealth, SourceLog } from '../discovery.ts'
-import { KubernetesApi } from './api.ts'
-import type { LoadConfig } from './api.ts'
+import type { ListWatchApi } from './api.ts'
 import { readSlice, serviceLabel, sliceReadings } from './endpoint-slices.ts'
 import { readPod } from './pods.ts'
 import type { Reading, Rules } from './reading.ts'
@@ -22,6 +21,7 @@ export interface RoleSelector {
 
 /** What to follow. */
 export interface ApiSourceOptions {
+  readonly api: ListWatchApi
   readonly mode: 'pods' | 'endpointslices'
   /** In order: what several select has the first one's role. */
   readonly roles: readonly RoleSelector[]
@@ -36,7 +36,6 @@ export interface ApiSourceOptions {
   readonly silenceMs?: number | undefined
   readonly clock?: Clock | undefined
   readonly random?: (() => number) | undefined
-  readonly load?: LoadConfig | undefined
 }
 
 /** One collection that is followed. */
@@ -48,8 +47,7 @@ interface Followed {
 
 /** A source named `kubernetes`. */
 export function apiSource (options: ApiSourceOptions): DiscoverySource {
-  const { mode, namespaces, log, clock = systemClock, random = Math.random } = options
-  const api = new KubernetesApi(options.load)
+  const { api, mode, namespaces, log, clock = systemClock, random = Math.random } = options
   const kind = mode === 'pods'
     ? { group: '/api/v1', plural: 'pods', resource: 'pods' }
     : { group: '/apis/discovery.k8s.io/v1', plural: 'endpointslices', resource: 'endpointslices.discovery.k8s.io' }

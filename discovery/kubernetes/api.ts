@@ -79,9 +79,7 @@ export class KubernetesApi implements ListWatchApi {
   private async get (path: string, signal: AbortSignal): Promise<IncomingMessage> {
     let response = await this.ask(path, signal)
     if (response.statusCode === 401) {
-      // a token that was replaced is read anew at most every minute otherwise
       response.resume()
-      this.config = undefined
       response = await this.ask(path, signal)
     }
     if (response.statusCode !== 200) throw await errorOf(response)
@@ -101,6 +99,8 @@ export class KubernetesApi implements ListWatchApi {
     request.on('error', () => {})
     request.end()
     const [response] = await once(request, 'response') as [IncomingMessage]
+    // the token may have been replaced: all credentials are read anew, which happens once a minute otherwise
+    if (response.statusCode === 401) this.config = undefined
     return response
   }
 

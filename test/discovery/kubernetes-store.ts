@@ -32,8 +32,8 @@ export class Store implements ListWatchApi {
   /** Requests are never answered. */
   dead = false
 
-  put (uid: string, more: object = {}): void {
-    this.change(this.objects.has(uid) ? 'MODIFIED' : 'ADDED', { metadata: { uid, name: uid, resourceVersion: String(++this.version), ...more } })
+  put (uid: string, { metadata, ...rest }: KubeObject & object = {}): void {
+    this.change(this.objects.has(uid) ? 'MODIFIED' : 'ADDED', { ...rest, metadata: { uid, name: uid, ...metadata, resourceVersion: String(++this.version) } })
   }
 
   delete (uid: string): void {
@@ -68,7 +68,7 @@ export class Store implements ListWatchApi {
     const limit = Number(query.get('limit') ?? Infinity)
     const [at, from] = (query.get('continue') ?? `${this.version} 0`).split(' ').map(Number) as [number, number]
     const all = [...this.objects.values()]
-    await this.answer(signal, this.listErrors.shift())
+    await this.answer(signal, this.listErrors)
     if (this.gate !== undefined) await this.gate
     if (at < this.oldest) throw new ApiError(410, 'the continue token is too old')
     return {
@@ -80,7 +80,7 @@ export class Store implements ListWatchApi {
   async lines (path: string, signal: AbortSignal, heard: () => void, line: (text: string) => void): Promise<void> {
     const query = this.query(path)
     const from = Number(query.get('resourceVersion'))
-    await this.answer(signal, this.watchErrors.shift())
+    await this.answer(signal, this.watchErrors)
     heard()
     await new Promise<void>((resolve, reject) => {
       const watch: OpenWatch = {
@@ -111,10 +111,11 @@ export class Store implements ListWatchApi {
     return query
   }
 
-  private async answer (signal: AbortSignal, error: Error | undefined): Promise<void> {
+  private async answer (signal: AbortSignal, errors: Error[]): Promise<void> {
     await setImmediate()
     if (signal.aborted) throw new Error('aborted')
     if (this.dead) await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('aborted'))))
+    const error = errors.shift()
     if (error !== undefined) throw error
   }
 }
