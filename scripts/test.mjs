@@ -40,7 +40,8 @@ const code = await run('node_modules/tap/dist/esm/run.mjs', ['--reporter=tap', .
   const assertion = /^\s+(not )?ok \d+ - (?!.*# time=)/.exec(line)
   if (/^ok \d+ - .*# SKIP/i.test(line) || (assertion && /# SKIP/i.test(line))) skipped++
   else if (assertion) assertion[1] ? failed++ : passed++
-  if (/^(not ok|Bail out)/.test(line.trim()) || /^ok /.test(line) || process.env.VERBOSE) process.stdout.write(line + '\n')
+  if (/ # SKIP/i.test(line) || /^\s*# figure: /.test(line)) process.stdout.write(line.trim() + '\n')
+  else if (/^(not ok|Bail out)/.test(line.trim()) || /^ok /.test(line) || process.env.VERBOSE) process.stdout.write(line + '\n')
   else if (failed > 0 && /^\s+(---|\.\.\.|[a-zA-Z]+:|[-+] )/.test(line)) process.stdout.write(line + '\n')
 })
 if (code !== 0 && failed === 0) failed = 1

@@ -2,7 +2,7 @@
 
 /** The first pause and the longest one, in milliseconds: a server that restarts is met again within seconds, one that is down is not stormed. */
 const firstMs = 200
-const longestMs = 10_000
+const longestMs = 5000
 
 /** One series of attempts. */
 export class Backoff {

@@ -9,8 +9,8 @@ import type { KubeObject, ListPage, WatchEvent } from './objects.ts'
 
 /** Objects on a page of a list: some 2 MB of pods, whose parsing holds up everything else for some 15 ms. */
 const pageSize = 200
-/** A page takes milliseconds; a server that needs longer than this is asked again. */
-const pageTimeoutMs = 30_000
+/** A page takes milliseconds; one that takes longer than this is on a dead connection or at a server that should be asked again later. */
+const pageTimeoutMs = 10_000
 /** The head of a watch comes at once. */
 const headTimeoutMs = 10_000
 /** The server sends a bookmark every minute or so: a watch that is silent for longer is dead. */

@@ -88,12 +88,15 @@ t.test('whatever a pod looks like, it is a worker with a proper URL or none', as
   const text = fc.oneof(fc.string(), fc.constantFrom('8000', 'http', '0', '65536', '-1', '1e3', ' 8000 '))
   const any = fc.record({
     metadata: fc.record({
-      uid: fc.string(), name: fc.string(), deletionTimestamp: fc.string(),
+      uid: fc.string(),
+      name: fc.string(),
+      deletionTimestamp: fc.string(),
       annotations: fc.dictionary(fc.constantFrom('vllm.ai/port', 'vllm.ai/bootstrap-port', 'vllm.ai/data-parallel-size', 'vllm.ai/model'), text)
     }, { requiredKeys: [] }),
     spec: fc.record({ containers: fc.array(fc.record({ ports: fc.array(fc.record({ name: text, containerPort: fc.integer({ min: 1, max: 65535 }) })) }, { requiredKeys: [] })) }),
     status: fc.record({
-      phase: fc.constantFrom('Running', 'Pending'), podIP: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
+      phase: fc.constantFrom('Running', 'Pending'),
+      podIP: fc.oneof(fc.ipV4(), fc.ipV6(), fc.string()),
       conditions: fc.array(fc.record({ type: fc.constantFrom('Ready', 'Other'), status: fc.constantFrom('True', 'False') }))
     }, { requiredKeys: [] })
   }, { requiredKeys: [] })

@@ -182,7 +182,9 @@ t.test('EndpointSlices of Services', async t => {
   const { store, ids, settle, source } = await setup(t, { mode: 'endpointslices', services: ['vllm', 'other'], roles: [{ role: 'regular', selector: ['tier=gold'] }] })
   const slices = store('/apis/discovery.k8s.io/v1/namespaces/models/endpointslices', 'kubernetes.io/service-name in (vllm,other),tier=gold')
   const endpoints = (...addresses: string[]): object => ({
-    metadata: { namespace: 'models', labels: { 'kubernetes.io/service-name': 'vllm' } }, addressType: 'IPv4', ports: [{ name: '', port: 8000 }],
+    metadata: { namespace: 'models', labels: { 'kubernetes.io/service-name': 'vllm' } },
+    addressType: 'IPv4',
+    ports: [{ name: '', port: 8000 }],
     endpoints: addresses.map(address => ({ addresses: [address], conditions: { ready: true }, targetRef: { kind: 'Pod', name: address, uid: address } }))
   })
   slices.put('s1', endpoints('10.0.0.1', '10.0.0.2'))

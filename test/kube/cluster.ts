@@ -121,6 +121,13 @@ export class Cluster {
     })
   }
 
+  /** A file with the admin's kubeconfig, for other processes. */
+  get kubeconfigFile (): string {
+    const file = join(this.folder, 'kubeconfig')
+    writeFileSync(file, this.kubeconfig())
+    return file
+  }
+
   /** One call as admin; rejects for any status of 400 and above. */
   async call (method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE', path: string, body?: object): Promise<Thing> {
     const { status, text } = await this.ask(method, path, body)
@@ -135,15 +142,17 @@ export class Cluster {
     return name
   }
 
-  /** Forgets all history of the store before now. */
-  async compact (): Promise<void> {
-    const post = async (path: string, body: object): Promise<{ header: { revision: string } }> => {
+  /** Lets the store come to later versions without the API server, and forget all that was before. */
+  async moveOn (): Promise<void> {
+    const post = async (path: string, body: object): Promise<string> => {
       const { statusCode, body: answer } = await request(this.etcdUrl + path, { method: 'POST', body: JSON.stringify(body) })
       const text = await answer.text()
       if (statusCode !== 200) throw new Error(`${path}: ${statusCode} ${text}`)
-      return JSON.parse(text) as { header: { revision: string } }
+      return (JSON.parse(text) as { header: { revision: string } }).header.revision
     }
-    const { header: { revision } } = await post('/v3/kv/range', { key: Buffer.from('none').toString('base64') })
+    const key = Buffer.from('elsewhere').toString('base64')
+    let revision = ''
+    for (let i = 0; i < 10; i++) revision = await post('/v3/kv/put', { key, value: key })
     await post('/v3/kv/compaction', { revision, physical: true })
   }
 

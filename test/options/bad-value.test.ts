@@ -31,7 +31,19 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
-  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
+  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)'],
+  ['--selector=app', '--selector takes labels KEY=VALUE, not "app"'],
+  ['--selector==vllm', '--selector takes labels KEY=VALUE, not "=vllm"'],
+  ['--selector=app==vllm', '--selector takes labels KEY=VALUE, not "app==vllm"'],
+  ['--prefill-selector=app in (a)', '--prefill-selector takes labels KEY=VALUE, not "app in (a)"'],
+  ['--decode-selector=a/b/c=d', '--decode-selector takes labels KEY=VALUE, not "a/b/c=d"'],
+  ['--service-discovery-namespace=Team', '--service-discovery-namespace takes names of namespaces, not "Team"'],
+  ['--service-discovery-port=0', '--service-discovery-port takes a port number or the name of a port, not "0"'],
+  ['--service-discovery-port=65536', '--service-discovery-port takes a port number or the name of a port, not "65536"'],
+  ['--service-discovery-port=HTTP', '--service-discovery-port takes a port number or the name of a port, not "HTTP"'],
+  ['--service-discovery-mode=services', '--service-discovery-mode takes one of pods, endpointslices, service-dns, not "services"'],
+  ['--service-name=a b', '--service-name takes names of Services, not "a b"'],
+  ['--service-discovery-resync-secs=0', '--service-discovery-resync-secs takes a number greater than 0 and at most 2147483, not "0"']
 ]
 
 t.test('flags', async t => {

@@ -83,6 +83,10 @@ function samples (format: OptionFormat | undefined): readonly string[] {
     case 'hostname': return ['0.0.0.0', '::1', 'router.example']
     case 'url-path': return ['/ping', '/v1/health']
     case 'token': return ['s3cret']
+    case 'label': return ['app=vllm', 'vllm.ai/role=decode', 'tier=']
+    case 'namespace': return ['models', 'team-a']
+    case 'service': return ['vllm', 'vllm.models.svc.cluster.local']
+    case 'port': return ['http', '8000']
     default: return ['logs', '/var/log/my router', './a=b']
   }
 }

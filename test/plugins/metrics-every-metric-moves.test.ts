@@ -1,5 +1,6 @@
 // Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
 import t from 'tap'
+import type { DiscoverySource } from '../../router.ts'
 import { chat, post, sendRaw } from '../helpers/client.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
@@ -48,13 +49,36 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['running_requests', 'gauge', s => s.sum('running_requests') === 1],
   ['worker_load', 'gauge', s => s.sum('worker_load') === 1],
   ['tree_size', 'gauge', s => s.sum('tree_size') > 1],
-  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
+  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1 && s.sum('discovery_source_ok', { source: 'other' }) === 0],
+  ['discovery_stale_seconds', 'gauge', s => s.sum('discovery_stale_seconds') === 7 && s.sum('discovery_stale_seconds', { source: 'other' }) === 7],
+  ['discovery_relists_total', 'counter', s => s.sum('discovery_relists_total', { source: 'other', reason: 'resync' }) === 2],
+  ['discovery_watch_restarts_total', 'counter', s => s.sum('discovery_watch_restarts_total', { source: 'other', reason: 'silent' }) === 1]
 ]
+
+/** A source that grows old when it is told to. */
+function otherSource (): DiscoverySource & { old: boolean } {
+  const source = {
+    name: 'other',
+    old: false,
+    start: async () => {},
+    stop: async () => {},
+    health: () => ({ ok: false, detail: '', staleSecs: source.old ? 7 : 0 }),
+    counts: () => ({ relists: new Map(source.old ? [['resync', 2]] : []), watchRestarts: new Map(source.old ? [['silent', 1]] : []) })
+  }
+  return source
+}
 
 t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
+  const other = otherSource()
   const { url, port, router } = await startRouter(t, {
-    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1, retryMaxRetries: 2, retryInitialBackoffMs: 1, cbTimeoutDurationSecs: 0.001
+    sources: [other],
+    workerUrls: workers.map(worker => worker.url),
+    balanceAbsThreshold: 0,
+    balanceRelThreshold: 1,
+    retryMaxRetries: 2,
+    retryInitialBackoffMs: 1,
+    cbTimeoutDurationSecs: 0.001
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -96,6 +120,7 @@ t.test('every metric', async t => {
   await until('it is half open', () => router.breakers.stateOf(uneven.worker) === 'half_open')
   uneven.worker.weight = 0.5
 
+  other.old = true
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {
     t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
