@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import type { DiscoverySource } from './discovery/discovery.ts'
+import { kubernetesSource } from './discovery/kubernetes.ts'
 import { P2pNcclSource } from './discovery/p2p-nccl.ts'
 import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
@@ -88,6 +89,11 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
   return Object.fromEntries(keys.map(key => [key, options[key]])) as Pick<RouterOptions, Key>
 }
 
+const kubernetesKeys = [
+  'serviceDiscoveryMode', 'selector', 'prefillSelector', 'decodeSelector', 'serviceDiscoveryNamespace', 'serviceDiscoveryPort', 'serviceName',
+  'serviceDiscoveryResyncSecs', 'intraNodeDataParallelSize'
+] as const
+
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
     policy = 'cache_aware', sources = [], authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
@@ -111,6 +117,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
         ranks: { prefill: options.intraNodeDataParallelSize, decode: options.intraNodeDataParallelSize },
         log: fastify.log
       })]
+  const found = options.serviceDiscovery ? [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })] : []
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
@@ -125,7 +132,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...announced, ...sources] })
+  await fastify.register(discovery, { sources: [listed, ...announced, ...found, ...sources] })
   await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
   await fastify.register(loadBalancer, {
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')

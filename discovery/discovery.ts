@@ -7,6 +7,16 @@ export interface SourceHealth {
   readonly ok: boolean
   /** For people: what is wrong, or where the list comes from. */
   readonly detail: string
+  /** Seconds since the origin last gave a sign of life; absent where the list cannot grow old. */
+  readonly staleSecs?: number
+}
+
+/** What a source that follows its origin had to do since it started, by reason. */
+export interface SourceCounts {
+  /** Whole lists taken. */
+  readonly relists: ReadonlyMap<string, number>
+  /** Watches that ended and were opened again. */
+  readonly watchRestarts: ReadonlyMap<string, number>
 }
 
 /** What became of a worker that announces itself; `renewed` says the same again, `expired` has been silent for too long. */
@@ -35,4 +45,12 @@ export interface DiscoverySource {
   health (): SourceHealth
   /** Only where workers announce themselves. */
   readonly registrations?: RegistrationWatch
+  /** For metrics; absent where there is nothing to count. */
+  counts? (): SourceCounts
+}
+
+/** Where a source tells people what happens to it; the logger of Fastify and pino's are such. */
+export interface SourceLog {
+  info (details: object, message: string): void
+  warn (details: object, message: string): void
 }

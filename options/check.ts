@@ -38,7 +38,7 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
       warnings.push(`${unset('jwtAudience')} is not given: a token that the issuer made for any other service is accepted as well`)
     }
   }
-  return warnings
+  return [...warnings, ...checkKubernetes(options, say)]
 }
 
 /** The name of an option that was not given. */
@@ -76,6 +76,32 @@ function checkFiles (options: RouterOptions, say: (key: keyof RouterOptions) => 
     if (options[given] !== undefined && options[absent] === undefined) throw new OptionsError(`${say(given)} is of use together with ${missing(absent, say)} only`)
   }
   if (options.tlsClientCa !== undefined && options.tlsCert === undefined) throw new OptionsError(`${say('tlsClientCa')} is of use together with ${missing('tlsCert', say)} only`)
+}
+
+function checkKubernetes (options: RouterOptions, say: (key: keyof RouterOptions) => string): string[] {
+  const { serviceDiscovery, serviceDiscoveryMode: mode, selector, prefillSelector, decodeSelector, serviceName } = options
+  const selectors = (['selector', 'prefillSelector', 'decodeSelector'] as const).filter(key => options[key].length > 0)
+  const names = (keys: ReadonlyArray<keyof RouterOptions>): string => keys.map(say).join(', ')
+  /** An option to be given, which therefore is not. */
+  const other = (key: keyof RouterOptions): string => say(key).replace(/ \(default\)$/, '')
+  if (!serviceDiscovery) {
+    const idle = [...selectors, ...(serviceName.length > 0 ? ['serviceName' as const] : [])]
+    return idle.length > 0 ? [`${names(idle)} without effect: ${say('serviceDiscovery')} is off`] : []
+  }
+  if (mode === 'pods' && selectors.length === 0) {
+    throw new OptionsError(`${say('serviceDiscovery')} needs the labels of workers: give ${other('selector')}, or ${other('prefillSelector')} and ${other('decodeSelector')}`)
+  }
+  if (mode !== 'pods' && serviceName.length === 0) throw new OptionsError(`${say('serviceDiscoveryMode')} ${mode} needs ${other('serviceName')}`)
+  const warnings: string[] = []
+  if (mode === 'pods' && serviceName.length > 0) warnings.push(`${say('serviceName')} without effect: ${say('serviceDiscoveryMode')} is pods`)
+  if (mode === 'service-dns' && selectors.length > 0) warnings.push(`${names(selectors)} without effect: ${say('serviceDiscoveryMode')} is service-dns, which knows no labels`)
+  else if ((prefillSelector.length > 0) !== (decodeSelector.length > 0)) warnings.push(`${names(selectors)}: prefill and decode workers are of use together only`)
+  else if (selector.length === 0 && sameLabels(prefillSelector, decodeSelector)) warnings.push(`${names(selectors)} are the same labels: every worker is a prefill worker`)
+  return warnings
+}
+
+function sameLabels (one: readonly string[], other: readonly string[]): boolean {
+  return one.length > 0 && one.length === other.length && one.every(label => other.includes(label))
 }
 
 function overlap (host: string, other: string): boolean {

@@ -39,7 +39,15 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
   },
   'host-port': { allowed: 'HOST:PORT', plural: 'HOST:PORT texts', read: readHostPort },
   network: { allowed: 'an IP address or a network such as 10.0.0.0/8', plural: 'IP addresses or networks such as 10.0.0.0/8', read: text => isNetwork(text) ? text : refused() },
-  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
+  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) },
+  label: {
+    allowed: 'a label KEY=VALUE',
+    plural: 'labels KEY=VALUE',
+    read: matching(/^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/)
+  },
+  namespace: { allowed: 'the name of a namespace', plural: 'names of namespaces', read: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/) },
+  service: { allowed: 'the name of a Service', plural: 'names of Services', read: matching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\.?$/) },
+  port: { allowed: 'a port number or the name of a port', plural: 'ports', read: readPort }
 }
 
 /** What an option takes, in words that fit after "takes". */
@@ -80,7 +88,9 @@ export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue
   }
 }
 
-function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unknown, as: string): string {
+function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, raw: unknown, as: string): string {
+  // a number is one way to name a port
+  const value = spec.format === 'port' && typeof raw === 'number' ? String(raw) : raw
   if (typeof value !== 'string') fail(spec, value, as, 'a text is needed, put it in quotes')
   if (value === '') fail(spec, value, as)
   const read = spec.format === undefined ? value : checks[spec.format].read(value)
@@ -141,6 +151,11 @@ function readServiceUrl (text: string): string | Refusal {
   if (!/^https?:\/\/[^\s#]+$/i.test(text) || !URL.canParse(text)) return refused('it is not a URL like https://HOST/PATH')
   const { username, password } = new URL(text)
   return username === '' && password === '' ? text : refused('a URL must not hold credentials')
+}
+
+function readPort (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 65535 ? String(Number(text)) : refused()
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : refused()
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

@@ -4,13 +4,17 @@
 export const longest = 2147483
 
 /** A named check of a text beyond its type. */
-export type OptionFormat = 'hostname' | 'url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token' | 'host-port' | 'network' | 'origin' | 'proxy'
+export type OptionFormat =
+  | 'hostname' | 'url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token' | 'host-port' | 'network' | 'origin' | 'proxy'
+  | 'label' | 'namespace' | 'service' | 'port'
 
 /** Where a value can come from, strongest first. */
 export type OptionOrigin = 'flag' | 'environment' | 'file'
 
 /** Headings of `--help` and of docs/options.md. */
-export type OptionGroup = 'Server' | 'TLS' | 'Admin' | 'Authentication' | 'Workers' | 'ZMQ discovery' | 'Health checks' | 'Retries' | 'Circuit breaker' | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
+export type OptionGroup =
+  | 'Server' | 'TLS' | 'Admin' | 'Authentication' | 'Workers' | 'ZMQ discovery' | 'Kubernetes' | 'Health checks' | 'Retries' | 'Circuit breaker'
+  | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
 
 interface CommonSpec {
   /** kebab-case; every other form is made from it. */

@@ -1,6 +1,7 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
 import { accessTable } from './access-table.ts'
+import { discoveryTable } from './discovery-table.ts'
 import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
 
@@ -111,18 +112,7 @@ export const optionTable = [
     help: 'How many response ids are remembered, so that /v1/responses/{id} goes to the worker that made the response.'
   },
 
-  {
-    name: 'vllm-discovery-address', type: 'string', format: 'host-port', default: undefined, placeholder: 'HOST:PORT', group: 'ZMQ discovery',
-    help: 'Address to listen on for vLLM workers that announce themselves over ZMQ: those with the P2pNccl or the MoRI-IO connector and their proxy_ip and proxy_port set to it. Whoever reaches it can add workers. Unset is no such listener.'
-  },
-  {
-    name: 'vllm-discovery-max-workers', type: 'integer', min: 1, max: 16384, default: 4096, placeholder: 'WORKERS', group: 'ZMQ discovery',
-    help: 'Announced workers known at the same time, data-parallel ranks counted one by one; further ones are refused.'
-  },
-  {
-    name: 'vllm-discovery-allow', type: 'list', format: 'network', default: [], placeholder: 'CIDR', group: 'ZMQ discovery',
-    help: 'IP addresses and networks in which the HTTP and ZMQ addresses of announced workers must lie; others are refused, and so are host names. Empty allows any.'
-  },
+  ...discoveryTable,
 
   {
     name: 'health-check-endpoint', type: 'string', format: 'url-path', default: '/health', placeholder: 'PATH', group: 'Health checks',

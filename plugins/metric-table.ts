@@ -2,7 +2,7 @@
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
 import type { BreakerState } from '../core/breaker.ts'
-import type { Role } from '../core/worker.ts'
+import type { DiscoverySource, SourceCounts } from '../discovery/discovery.ts'
 
 /** Buckets of the Rust router for durations, in seconds. */
 const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
@@ -73,7 +73,7 @@ export interface Readings {
   /** Requests that wait to be let in, and that were. */
   readonly queued: () => number
   readonly admitted: () => number
-  readonly sources: () => Iterable<{ name: string, ok: boolean, registered: ReadonlyMap<Role, number> | undefined }>
+  readonly sources: () => Iterable<DiscoverySource>
   /** Tokens remembered. */
   readonly tokens: () => { valid: number, invalid: number }
 }
@@ -161,16 +161,6 @@ export function gauges (client: typeof promClient, register: Registry, readings:
   perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', worker => worker.weight)
   // eslint-disable-next-line no-new
   new client.Gauge({
-    name: prefix + 'discovery_source_ok',
-    help: '1 while a source of workers can see its origin',
-    registers,
-    labelNames: ['source'],
-    collect () {
-      for (const source of readings.sources()) this.set({ source: source.name }, source.ok ? 1 : 0)
-    }
-  })
-  // eslint-disable-next-line no-new
-  new client.Gauge({
     name: prefix + 'auth_cache_entries',
     help: 'Tokens whose check is remembered, by what it found: valid, invalid',
     registers,
@@ -181,6 +171,48 @@ export function gauges (client: typeof promClient, register: Registry, readings:
       this.set({ finding: 'invalid' }, invalid)
     }
   })
+  sourceMetrics(client, register, readings.sources)
+}
+
+/** How sources of workers are doing; counters are the sources' own and only read here. */
+function sourceMetrics (client: typeof promClient, register: Registry, sources: () => Iterable<DiscoverySource>): void {
+  const registers = [register]
+  const gauge = (name: string, help: string, read: (source: DiscoverySource) => number | undefined): void => {
+    // eslint-disable-next-line no-new
+    new client.Gauge({
+      name: prefix + name,
+      help,
+      registers,
+      labelNames: ['source'],
+      collect () {
+        this.reset()
+        for (const source of sources()) {
+          const value = read(source)
+          if (value !== undefined) this.set({ source: source.name }, value)
+        }
+      }
+    })
+  }
+  const counter = (name: string, help: string, read: (counts: SourceCounts) => ReadonlyMap<string, number>): void => {
+    // eslint-disable-next-line no-new
+    new client.Counter({
+      name: prefix + name,
+      help,
+      registers,
+      labelNames: ['source', 'reason'],
+      collect () {
+        this.reset()
+        for (const source of sources()) {
+          const counts = source.counts?.()
+          for (const [reason, count] of counts === undefined ? [] : read(counts)) this.inc({ source: source.name, reason }, count)
+        }
+      }
+    })
+  }
+  gauge('discovery_source_ok', '1 while a source of workers can see its origin', source => source.health().ok ? 1 : 0)
+  gauge('discovery_stale_seconds', 'Time since the origin of a source last gave a sign of life', source => source.health().staleSecs)
+  counter('discovery_relists_total', 'Whole lists a source took of its origin, by reason: start, resync (it was time), expired (its watch was too old)', counts => counts.relists)
+  counter('discovery_watch_restarts_total', 'Watches of a source that were opened again, by what ended the one before: ended (the server did), failed, silent (nothing came for too long), behind (a list showed what it had missed), expired (too old)', counts => counts.watchRestarts)
   // eslint-disable-next-line no-new
   new client.Gauge({
     name: prefix + 'discovery_registered_workers',
@@ -188,7 +220,7 @@ export function gauges (client: typeof promClient, register: Registry, readings:
     registers,
     labelNames: ['source', 'role'],
     collect () {
-      for (const { name, registered } of readings.sources()) for (const [role, count] of registered ?? []) this.set({ source: name, role }, count)
+      for (const { name, registrations } of sources()) for (const [role, count] of registrations?.known() ?? []) this.set({ source: name, role }, count)
     }
   })
 }

@@ -82,9 +82,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
-    * sources () {
-      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok, registered: source.registrations?.known() }
-    }
+    sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)
   for (const { name, registrations } of fastify.discovery) {

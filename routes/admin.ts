@@ -67,6 +67,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
     models: [...worker.models?.keys() ?? []],
     in_flight: worker.inFlight,
     processed: worker.processed,
+    ...(worker.spec.bootstrapPort === undefined ? {} : { bootstrap_port: worker.spec.bootstrapPort }),
     labels: worker.spec.labels ?? {}
   }
 }

@@ -43,3 +43,16 @@ t.test('numbers: fractions and exponents; minus zero is zero', async t => {
   t.equal((await load(['--request-timeout-secs', '1.5e2'])).options.requestTimeoutSecs, 150)
   t.ok(Object.is((await load(['--drain-timeout-secs', '-0'])).options.drainTimeoutSecs, 0))
 })
+
+t.test('ports: numbers and names, in a file also without quotes', async t => {
+  for (const [text, port] of Object.entries({ http: 'http', 8000: '8000', '080': '80' })) {
+    t.equal((await load([`--service-discovery-port=${text}`])).options.serviceDiscoveryPort, port)
+  }
+  const dir = t.testdir({ 'a.yaml': 'service-discovery-port: 8000\n' })
+  t.equal((await load(['--config', 'a.yaml'], {}, dir)).options.serviceDiscoveryPort, '8000')
+})
+
+t.test('labels: with a prefix, with an empty value', async t => {
+  const labels = ['app=vllm', 'example.com/role=decode', 'tier=', 'A.b_c-d=E.f_g-h']
+  t.strictSame((await load(['--selector', ...labels])).options.selector, labels)
+})

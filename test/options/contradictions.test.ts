@@ -44,3 +44,24 @@ t.test('JWTs: what is about an issuer needs the issuer, and keys must be found',
   t.strictSame((await load(['--jwt-issuer=https://a/', '--jwt-audience', 'b', 'c'])).options.jwtAudience, ['b', 'c'])
   t.strictSame((await load(['--jwt-issuer=https://a/'])).warnings, ['--jwt-audience is not given: a token that the issuer made for any other service is accepted as well'])
 })
+
+t.test('discovery in Kubernetes that does not know what to look for', async t => {
+  t.equal(await refusal(['--service-discovery']), '--service-discovery needs the labels of workers: give --selector, or --prefill-selector and --decode-selector')
+  t.equal(await refusal([], { VLLM_ROUTER_SERVICE_DISCOVERY: '1', VLLM_ROUTER_SERVICE_NAME: 'a' }), 'VLLM_ROUTER_SERVICE_DISCOVERY needs the labels of workers: give --selector, or --prefill-selector and --decode-selector')
+  t.equal(await refusal(['--service-discovery', '--service-discovery-mode=service-dns', '--selector=a=b']), '--service-discovery-mode service-dns needs --service-name')
+  t.equal(await message(() => resolveOptions({ serviceDiscovery: true })), 'serviceDiscovery needs the labels of workers: give selector, or prefillSelector and decodeSelector')
+  for (const argv of [['--selector=a=b'], ['--prefill-selector=a=b', '--decode-selector=a=c'], ['--service-discovery-mode=endpointslices', '--service-name=a'], ['--selector', 'a=b', 'c=d', '--worker-urls=http://a']]) {
+    t.strictSame((await load(['--service-discovery', ...argv])).warnings, [], argv.join(' '))
+  }
+})
+
+t.test('options of discovery without effect, or doubtful', async t => {
+  const cases: ReadonlyArray<readonly [argv: string[], warning: string]> = [
+    [['--selector=a=b', '--service-name=c'], '--selector, --service-name without effect: --service-discovery (default) is off'],
+    [['--service-discovery', '--selector=a=b', '--service-name=c'], '--service-name without effect: --service-discovery-mode (default) is pods'],
+    [['--service-discovery', '--service-discovery-mode=service-dns', '--service-name=c', '--selector=a=b'], '--selector without effect: --service-discovery-mode is service-dns, which knows no labels'],
+    [['--service-discovery', '--prefill-selector=a=b'], '--prefill-selector: prefill and decode workers are of use together only'],
+    [['--service-discovery', '--prefill-selector', 'a=b', 'c=d', '--decode-selector', 'c=d', 'a=b'], '--prefill-selector, --decode-selector are the same labels: every worker is a prefill worker']
+  ]
+  for (const [argv, warning] of cases) t.strictSame((await load(argv)).warnings, [warning])
+})

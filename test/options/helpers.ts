@@ -86,6 +86,10 @@ function samples (format: OptionFormat | undefined): readonly string[] {
     case 'token': return ['s3cret']
     case 'host-port': return ['0.0.0.0:5557', '[::1]:5555', 'router.example:0']
     case 'network': return ['10.0.0.0/8', '192.0.2.7', 'fd00::/8']
+    case 'label': return ['app=vllm', 'vllm.ai/role=decode', 'tier=']
+    case 'namespace': return ['models', 'team-a']
+    case 'service': return ['vllm', 'vllm.models.svc.cluster.local']
+    case 'port': return ['http', '8000']
     default: return ['logs', '/var/log/my router', './a=b']
   }
 }

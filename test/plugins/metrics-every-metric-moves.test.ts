@@ -3,6 +3,7 @@ import { encode } from '@msgpack/msgpack'
 import t from 'tap'
 import { Dealer } from 'zeromq'
 import { P2pNcclSource } from '../../discovery/p2p-nccl.ts'
+import type { DiscoverySource } from '../../router.ts'
 import { chat, post, sendRaw } from '../helpers/client.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
@@ -61,13 +62,31 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['auth_cache_entries', 'gauge', s => s.sum('auth_cache_entries', { finding: 'valid' }) === 1 && s.sum('auth_cache_entries', { finding: 'invalid' }) === 0],
   ['caller_requests_total', 'counter', s => s.sum('caller_requests_total') === 8 && s.sum('caller_requests_total', { caller: 'tester' }) === 8],
   ['caller_tokens_total', 'counter', s => s.sum('caller_tokens_total') > 800 && s.sum('caller_tokens_total', { caller: 'tester', kind: 'completion' }) === s.sum('completion_tokens_total') && s.sum('caller_tokens_total', { kind: 'prompt' }) === s.sum('prompt_tokens_total')],
-  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
+  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1 && s.sum('discovery_source_ok', { source: 'other' }) === 0],
+  ['discovery_stale_seconds', 'gauge', s => s.sum('discovery_stale_seconds') === 7 && s.sum('discovery_stale_seconds', { source: 'other' }) === 7],
+  ['discovery_relists_total', 'counter', s => s.sum('discovery_relists_total', { source: 'other', reason: 'resync' }) === 2],
+  ['discovery_watch_restarts_total', 'counter', s => s.sum('discovery_watch_restarts_total', { source: 'other', reason: 'silent' }) === 1]
 ]
+
+/** A source that grows old when it is told to. */
+function otherSource (): DiscoverySource & { old: boolean } {
+  const source = {
+    name: 'other',
+    old: false,
+    start: async () => {},
+    stop: async () => {},
+    health: () => ({ ok: false, detail: '', staleSecs: source.old ? 7 : 0 }),
+    counts: () => ({ relists: new Map(source.old ? [['resync', 2]] : []), watchRestarts: new Map(source.old ? [['silent', 1]] : []) })
+  }
+  return source
+}
 
 t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
   const validator = await startValidator(t)
+  const other = otherSource()
   const { url, port, router } = await startRouter(t, {
+    sources: [other],
     workerUrls: workers.map(worker => worker.url),
     balanceAbsThreshold: 0,
     balanceRelThreshold: 1,
@@ -133,6 +152,7 @@ t.test('every metric', async t => {
   t.same([await ask('good'), await ask('new'), await ask(undefined)], [200, 503, 401])
 
   uneven.worker.weight = 0.5
+  other.old = true
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {
     t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
