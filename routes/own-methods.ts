@@ -21,10 +21,12 @@ export function closeOwnPaths (fastify: FastifyInstance): () => void {
         url,
         exposeHeadRoute: false,
         schema: { hide: true },
-        handler (request, reply) {
+        // before its body is read, however long that is, and judged
+        onRequest: (request, reply, next) => {
           reply.header('allow', allow)
-          throw new MethodNotAllowedError(request.method, request.url.split('?', 1)[0])
-        }
+          next(new MethodNotAllowedError(request.method, request.url.split('?', 1)[0]))
+        },
+        handler: (_request, reply) => reply
       })
     }
   }
