@@ -102,7 +102,7 @@ function explain (call: Call): string {
 /** A path segment that leads up, in clear or encoded. */
 const upwards = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=[/\\?]|%2f|%5c|$)/i
 
-/** False for bodies that no worker reads as JSON, whatever their bytes look like. */
+/** False for bodies that are uploads of some kind: their bytes may look like JSON in UTF-16 and be none. */
 function mayBeJson (request: FastifyRequest): boolean {
   const type = request.headers['content-type']
   return type === undefined || /json/i.test(type) || type === 'application/octet-stream'
@@ -200,7 +200,10 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const path = pathOf(request, prefix)
     const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
     if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path))
-    if (options.allowClientKvTransferParams !== true && mayBeJson(request) && routing.hasKvTransferParams) throw new KvTransferParamsError()
+    if (options.allowClientKvTransferParams !== true) {
+      // some workers read JSON whatever its content type says
+      if (mayBeJson(request) ? routing.hasKvTransferParams : routing.namesKvTransferParams) throw new KvTransferParamsError()
+    }
     if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
     let gone = false
     const delivery = new RequestDelivery({

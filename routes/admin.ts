@@ -1,5 +1,5 @@
 // Routes for those who run the fleet: the list of workers, its changes, loads and caches.
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { BreakerState } from '../core/breaker.ts'
 import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
@@ -28,7 +28,7 @@ const fanOut = 64
 
 const tags = ['workers']
 const byUrl = {
-  querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it' } } }
+  querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it', examples: ['http://127.0.0.1:8000'] } } }
 }
 const drains = {
   querystring: { type: 'object', properties: { drain: { type: 'boolean', default: true, description: 'false: end its requests now; streams with an error event, those not answered yet at another worker' } } }
@@ -37,13 +37,23 @@ const newWorker = {
   type: 'object',
   required: ['url'],
   properties: {
-    url: { type: 'string', minLength: 1 },
+    url: { type: 'string', minLength: 1, examples: ['http://127.0.0.1:8000', 'http://127.0.0.1:8001@1'] },
     model_id: { type: 'string' },
     priority: { type: 'number' },
     cost: { type: 'number' },
     worker_type: { type: 'string', enum: ['regular'] },
     labels: { type: 'object', additionalProperties: { type: 'string' } }
   }
+}
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
+const isNumber = (value: unknown): boolean => value === undefined || typeof value === 'number'
+
+/** Fastify would make a text of what is none, even of null, where a text is asked for. */
+function typesAreKept (request: FastifyRequest, _reply: FastifyReply, next: (error?: Error) => void): void {
+  const { url, model_id: model, priority, cost, labels } = (request.body ?? {}) as Record<string, unknown>
+  const kept = [url, model, ...Object.values(labels ?? {})].every(isText) && [priority, cost].every(isNumber) && labels !== null
+  next(kept ? undefined : new InvalidRequestError('`url`, `model_id` and `labels` must be strings, `priority` and `cost` numbers'))
 }
 
 function show (worker: Worker, breaker: BreakerState | undefined): object {
@@ -123,7 +133,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     })
   })
 
-  fastify.post<{ Body: NewWorker | null }>('/workers', { schema: { tags, summary: 'Add a worker', body: newWorker, response: answers.changed } }, (request, reply) => {
+  fastify.post<{ Body: NewWorker | null }>('/workers', { preValidation: typesAreKept, schema: { tags, summary: 'Add a worker', body: newWorker, response: answers.changed } }, (request, reply) => {
     if (request.body === null) throw new InvalidRequestError('The body must be a JSON object with a `url`')
     const { url, model_id: model, priority, cost, labels } = request.body
     manual.add(url, {

@@ -23,6 +23,8 @@ export interface Case {
   readonly forwarded?: readonly Seen[]
   /** Statuses of the answers, in turn; the worker's is 200. Default: 200 for each request that is forwarded. */
   readonly answers?: ReadonlyArray<number | readonly number[]>
+  /** More of it is due, so that nothing else can be said on this connection. */
+  readonly unfinished?: true
   /** `code` of the last answer's error object. */
   readonly code?: string
 }
@@ -325,6 +327,7 @@ const own: Case[] = [
   { name: 'a parameter given twice', by: '3986 §3.4', bytes: get('/add_worker?url=http://a&url=http://b').replace('GET', 'POST'), answers: [400] },
   { name: 'a body nobody expects', by: '9110 §9.3.1', bytes: get('/list_workers', `Content-Length: ${hidden.length}`) + hidden, answers: [200] },
   { name: 'another method', by: '9110 §15.5.6', bytes: get('/list_workers').replace('GET', 'DELETE'), answers: [405] },
+  { name: 'another method, with a body that does not come', by: '9110 §15.5.6', bytes: get('/list_workers', 'Content-Length: 1000000').replace('GET', 'PUT'), answers: [405], unfinished: true },
   ...([
     ['__proto__', '{"url":"http://a:1","__proto__":{"x":1}}'],
     ['constructor', '{"url":"http://a:1","constructor":{"prototype":{"x":1}}}'],
@@ -335,6 +338,9 @@ const own: Case[] = [
     ['half a character', '{"url":"http://a\\ud800:1"}'],
     ['UTF-16', Buffer.from('{"url":"http://a:1"}', 'utf16le').toString('latin1')],
     ['the wrong types', '{"url":{"a":1},"labels":[]}'],
+    ['a number for a text', '{"url":"http://a:1","model_id":5}'],
+    ['null for a text', '{"url":"http://a:1","labels":{"a":null}}'],
+    ['a text for a number', '{"url":"http://a:1","priority":"5"}'],
     ['a good key and then a bad one', '{"url":"http://a:1","url":"file:///etc/passwd"}'],
     ['a text', '"http://a:1"'],
     ['no JSON', '{"url":'],
