@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 // The binary: reads the options and does what they ask for.
+import { OptionFileError } from './core/option-file.ts'
 import { OptionsError } from './options.ts'
 import { loadOptions } from './options/load.ts'
 import { version } from './router.ts'
@@ -21,6 +22,11 @@ async function main (argv: readonly string[]): Promise<void> {
       await program.parseAsync(['simulator', ...loaded.argv], { from: 'user' })
       return
     }
+    case 'hash-key': {
+      const { hashKeyCommand } = await import('./server/hash-key.ts')
+      await hashKeyCommand(loaded.argv)
+      return
+    }
     case 'serve': {
       const { serve } = await import('./server/serve.ts')
       await serve(loaded, () => loadOptions(argv, process.env, process.cwd()))
@@ -30,5 +36,5 @@ async function main (argv: readonly string[]): Promise<void> {
 
 main(process.argv.slice(2)).catch((error: unknown) => {
   process.stderr.write(`vllm-router: ${startError(error)}\n`)
-  process.exit(error instanceof OptionsError ? 2 : 1)
+  process.exit(error instanceof OptionsError || error instanceof OptionFileError ? 2 : 1)
 })

@@ -11,7 +11,7 @@ export interface CollectedAnswer {
   /** Flat. */
   readonly flat: readonly string[]
   readonly headers: HeaderMap
-  readonly message: string | undefined
+  readonly message: string
   readonly body: Buffer
 }
 
@@ -40,7 +40,7 @@ class Collector implements Dispatcher.DispatchHandler {
   onRequestStart (): void {}
 
   onResponseStart (...[controller, status, headers, message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
-    this.head = { status, rawHeaders: controller.rawHeaders ?? null, flat: textHeaders(controller.rawHeaders), headers, message }
+    this.head = { status, rawHeaders: controller.rawHeaders ?? null, flat: textHeaders(controller.rawHeaders), headers, message: message ?? '' }
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {

@@ -205,7 +205,7 @@ export class Run implements TrialOwner {
       }
     }
     this.outer.rawHeaders = held.rawHeaders
-    this.delivery.answered({ headers: held.flat, message: held.message ?? '' }, held.exchange)
+    this.delivery.answered({ headers: held.flat, message: held.message }, held.exchange)
     this.inner.onResponseStart?.(this.outer, held.status, held.headers, held.message)
     for (const chunk of held.chunks) this.pass(chunk)
   }

@@ -2,7 +2,9 @@
 import type { Dispatcher } from 'undici'
 import type { Attempt, StreamChange, WholeChange } from './delivery.ts'
 import type { Exchange } from './exchange.ts'
-import { textHeaders, withContentLength } from './headers.ts'
+import { WorkerFramingError } from './errors.ts'
+import { withoutBytes } from './failure.ts'
+import { hasFramingFault, reasonOf, textHeaders, withContentLength } from './headers.ts'
 
 type Start = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>
 /** Headers as undici's handlers get them. */
@@ -17,7 +19,7 @@ export interface Held {
   flat: readonly string[]
   readonly status: number
   headers: HeaderMap
-  readonly message: string | undefined
+  readonly message: string
   /** Bytes that may be held; 0 = it goes out with its first byte. */
   readonly limit: number
   /** An error that another attempt may not have. */
@@ -80,8 +82,12 @@ export class Trial implements Dispatcher.DispatchHandler {
     if (!this.live || status < 200) return
     const { exchange } = this.attempt
     const flat = textHeaders(controller.rawHeaders)
+    if (hasFramingFault(flat)) {
+      controller.abort(new WorkerFramingError())
+      return
+    }
     const { limit, retryable, change } = this.owner.head(this.attempt, status, flat)
-    this.held = { exchange, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message, limit, retryable, change, chunks: [], size: 0 }
+    this.held = { exchange, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message: reasonOf(message), limit, retryable, change, chunks: [], size: 0 }
     exchange.head(status, flat)
   }
 
@@ -102,6 +108,7 @@ export class Trial implements Dispatcher.DispatchHandler {
   onResponseError (_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (!this.live) return
     this.live = false
+    withoutBytes(error)
     this.attempt.exchange.failed(error)
     this.owner.failed(this, error)
   }

@@ -8,6 +8,8 @@ import { NoAvailableWorkersError, StreamBrokenError, WorkerConnectionError, Work
 export type FailureKind = 'refused' | 'timeout' | 'reset' | 'protocol'
 
 const refused = new Set(['ECONNREFUSED', 'EHOSTUNREACH', 'ENETUNREACH', 'ENOTFOUND', 'EAI_AGAIN', 'EADDRNOTAVAIL', 'UND_ERR_CONNECT_TIMEOUT', 'EHOSTDOWN'])
+/** What Node says of a certificate that it does not take: there was nobody to send the request to. */
+const untrusted = /^(?:CERT_|ERR_TLS_CERT|DEPTH_ZERO_|SELF_SIGNED_|UNABLE_TO_)|^(?:HOSTNAME_MISMATCH|INVALID_CA|INVALID_PURPOSE|PATH_LENGTH_EXCEEDED)$/
 const timeouts = new Set(['UND_ERR_HEADERS_TIMEOUT', 'UND_ERR_BODY_TIMEOUT', 'ETIMEDOUT', 'FIRST_BYTE_TIMEOUT'])
 
 function codesOf (error: unknown): string[] {
@@ -33,15 +35,20 @@ function gaveUpConnecting (error: unknown): boolean {
 export function failureKind (error: unknown): FailureKind {
   const codes = codesOf(error)
   if (gaveUpConnecting(error)) return 'refused'
-  if (codes.some(code => refused.has(code))) return 'refused'
+  if (codes.some(code => refused.has(code) || untrusted.test(code))) return 'refused'
   if (codes.some(code => timeouts.has(code))) return 'timeout'
-  if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG')) return 'protocol'
+  if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG' || code === 'WORKER_FRAMING')) return 'protocol'
   return 'reset'
 }
 
 /** True when the failure says that nothing listens there, as opposed to something that listens badly. */
 export function isUnreachable (error: unknown): boolean {
   return failureKind(error) === 'refused' && !codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')
+}
+
+/** Takes the bytes out of a parser's error that it could not read: they may be somebody's answer, and errors are logged. */
+export function withoutBytes (error: Error): void {
+  if ('data' in error) error.data = undefined
 }
 
 /** True when the call never left: undici takes no such request, or no request any more. */

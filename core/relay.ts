@@ -1,11 +1,13 @@
 // Writes a worker's answer to the client as it comes: head, bytes, end; with backpressure, and never as if it were complete when it is not.
 import type { ServerResponse } from 'node:http'
-import { TLSSocket } from 'node:tls'
 import type { Dispatcher } from 'undici'
 import { headerIn, headersForClient, textHeaders } from './headers.ts'
+import { cutOff, writeHead } from './reply.ts'
 
 /** What the owner of a reply decides for a relay. */
 export interface RelayOwner {
+  /** Lower-case names of the worker's headers that do not go to the client; undefined = those of the connection. */
+  readonly without?: ReadonlySet<string> | undefined
   /** The answer begins: no other answer may be given from here on. Returns headers to add, flat. */
   takeOver (): string[]
   /** No byte of an answer came and none was written. */
@@ -32,9 +34,9 @@ export class Relay implements Dispatcher.DispatchHandler {
     const raw = textHeaders(controller.rawHeaders)
     this.events = isEventStream(raw)
     this.lengthKnown = headerIn(raw, 'content-length') !== undefined
-    const headers = headersForClient(raw)
+    const headers = headersForClient(raw, this.owner.without)
     headers.push(...this.owner.takeOver())
-    this.reply.writeHead(status, message, headers)
+    writeHead(this.reply, status, message, headers)
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
@@ -54,23 +56,6 @@ export class Relay implements Dispatcher.DispatchHandler {
     else if (this.events && !this.lengthKnown) this.reply.end(this.owner.lastWords(error))
     else cutOff(this.reply, this.lengthKnown)
   }
-}
-
-const noBytes = Buffer.alloc(0)
-
-/** Sends a written head before the first byte of its body. (`flushHeaders` would send its Latin-1 values as UTF-8.) */
-export function sendHead (reply: ServerResponse): void {
-  reply.write(noBytes)
-}
-
-/** Ends the connection in a way that no client takes for the end of the answer. */
-export function cutOff (reply: ServerResponse, lengthKnown: boolean): void {
-  const framed = reply.chunkedEncoding || lengthKnown
-  // without framing (HTTP/1.0) the end of the connection is the end of the answer: only a reset says otherwise
-  const { socket } = reply
-  // only a plain TCP socket can be reset; TLS marks a proper end by an alert of its own, which `destroy` does not send
-  if (framed || socket === null || socket instanceof TLSSocket) reply.destroy()
-  else socket.resetAndDestroy()
 }
 
 /** True when flat headers announce server-sent events in clear, so that bytes may be added at the end. */

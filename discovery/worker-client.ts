@@ -6,8 +6,8 @@ import type { ModelCard } from '../core/worker.ts'
 /** How to reach workers for the router's own questions. */
 export interface WorkerClientOptions {
   dispatcher: Dispatcher
-  /** Sent as bearer. */
-  apiKey?: string | undefined
+  /** `Authorization` as it is now. */
+  authorization?: () => string | undefined
   /** Whole time of one question, in milliseconds. */
   timeoutMs: number
   /** Path asked for a sign of life. */
@@ -96,7 +96,8 @@ export class WorkerClient {
 
   private async ask (url: string, path: string, method: 'GET' | 'POST', json?: string, credential = true): Promise<string> {
     const headers: Record<string, string> = {}
-    if (credential && this.options.apiKey !== undefined) headers['authorization'] = `Bearer ${this.options.apiKey}`
+    const authorization = credential ? this.options.authorization?.() : undefined
+    if (authorization !== undefined) headers['authorization'] = authorization
     if (json !== undefined) headers['content-type'] = 'application/json'
     const { statusCode, body } = await request(url + path, {
       dispatcher: this.options.dispatcher, method, headers, body: json ?? null, signal: AbortSignal.timeout(this.options.timeoutMs)

@@ -1,5 +1,7 @@
 // One value of one option, from wherever it came: the typed value, or an error of one clear line.
 import { isIP } from 'node:net'
+import { isNetwork } from '../core/cidr.ts'
+import { formatHostPort, parseHostPort } from '../core/host-port.ts'
 import { isBootstrapPort, parsePrefillUrl, parseWorkerUrl } from '../core/worker-url.ts'
 import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
 
@@ -26,6 +28,7 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
     plural: 'http:// or https:// URLs, each maybe with a port or none behind it',
     read: readPrefillUrl
   },
+  'service-url': { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readServiceUrl },
   'header-name': {
     allowed: 'a header name',
     plural: 'header names',
@@ -33,7 +36,23 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
   },
   path: { allowed: 'a path', plural: 'paths', read: text => text.includes('\0') ? refused() : text },
   'url-path': { allowed: 'a path that starts with /', plural: 'paths that start with /', read: matching(/^\/[\x21-\x7e]*$/) },
-  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
+  origin: { allowed: 'an origin like https://HOST:PORT', plural: 'origins like https://HOST:PORT', read: readOrigin },
+  proxy: {
+    allowed: 'an IP address, a network, loopback, linklocal, uniquelocal or true',
+    plural: 'IP addresses, networks, loopback, linklocal, uniquelocal or true',
+    read: readProxy
+  },
+  'host-port': { allowed: 'HOST:PORT', plural: 'HOST:PORT texts', read: readHostPort },
+  network: { allowed: 'an IP address or a network such as 10.0.0.0/8', plural: 'IP addresses or networks such as 10.0.0.0/8', read: text => isNetwork(text) ? text : refused() },
+  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) },
+  label: {
+    allowed: 'a label KEY=VALUE',
+    plural: 'labels KEY=VALUE',
+    read: matching(/^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/)
+  },
+  namespace: { allowed: 'the name of a namespace', plural: 'names of namespaces', read: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/) },
+  service: { allowed: 'the name of a Service', plural: 'names of Services', read: matching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\.?$/) },
+  port: { allowed: 'a port number or the name of a port', plural: 'ports', read: readPort }
 }
 
 /** What an option takes, in words that fit after "takes". */
@@ -56,7 +75,8 @@ export function allowed (spec: OptionSpec): string {
 export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue {
   const value = typeof raw === 'string' ? raw.trim() : raw
   switch (spec.type) {
-    case 'list': return coerceList(spec, value, as)
+    // a YAML file has `true` as it is
+    case 'list': return coerceList(spec, spec.format === 'proxy' && typeof value === 'boolean' ? (value ? 'true' : '') : value, as)
     case 'switch': {
       const truth = typeof value === 'boolean' ? value : truths[String(value).toLowerCase()]
       return truth ?? fail(spec, raw, as)
@@ -73,7 +93,9 @@ export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue
   }
 }
 
-function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unknown, as: string): string {
+function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, raw: unknown, as: string): string {
+  // a number is one way to name a port
+  const value = spec.format === 'port' && typeof raw === 'number' ? String(raw) : raw
   if (typeof value !== 'string') fail(spec, value, as, 'a text is needed, put it in quotes')
   if (value === '') fail(spec, value, as)
   const read = spec.format === undefined ? value : checks[spec.format].read(value)
@@ -81,7 +103,8 @@ function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unkn
 }
 
 function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
-  const items: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const given: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const items = spec.type === 'list' && spec.splits === true ? given.flatMap(item => typeof item === 'string' ? item.split(',') : [item]) : given
   const trimmed = items.map(item => typeof item === 'string' ? item.trim() : item).filter(item => item !== '')
   const texts = (spec.format === 'prefill-url' ? withPorts(trimmed) : trimmed)
     .map(item => coerceText(spec, item, as))
@@ -96,6 +119,11 @@ function readHostname (text: string): string | Refusal {
   const bare = text.replace(/^\[(.*)\]$/, '$1')
   if (isIP(bare) !== 0) return bare
   return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text) && !/^[\d.]+$/.test(text) ? text : refused()
+}
+
+function readHostPort (text: string): string | Refusal {
+  const address = parseHostPort(text)
+  return address === undefined ? refused() : formatHostPort(address)
 }
 
 /** A worker's URL in the one form the router uses it. */
@@ -128,6 +156,32 @@ function withPorts (items: readonly unknown[]): unknown[] {
     else joined.push(item)
   }
   return joined
+}
+
+/** `*` is any origin. */
+function readOrigin (text: string): string | Refusal {
+  const url = text !== '*' && URL.canParse(text) ? new URL(text) : undefined
+  if (text === '*') return text
+  if (url === undefined || url.origin === 'null') return refused()
+  return url.pathname === '/' && url.search === '' && url.hash === '' && url.username === '' && url.password === '' ? url.origin : refused('it ends with the port')
+}
+
+function readProxy (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return refused('a number of hops cannot be checked: name the addresses of the proxies')
+  if (['true', 'loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
+  return isNetwork(text) ? text : refused()
+}
+
+/** The URL of some other service, which may have a query; kept as it is written. */
+function readServiceUrl (text: string): string | Refusal {
+  if (!/^https?:\/\/[^\s#]+$/i.test(text) || !URL.canParse(text)) return refused('it is not a URL like https://HOST/PATH')
+  const { username, password } = new URL(text)
+  return username === '' && password === '' ? text : refused('a URL must not hold credentials')
+}
+
+function readPort (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 65535 ? String(Number(text)) : refused()
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : refused()
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

@@ -1,10 +1,10 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
-import { disaggregationRows, policies } from './disaggregation.ts'
+import { accessTable } from './access-table.ts'
+import { disaggregationTable, policies } from './disaggregation-table.ts'
+import { discoveryTable } from './discovery-table.ts'
+import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
-
-/** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
-const longest = 2147483
 
 /** Every option, in the order of `--help`. */
 export const optionTable = [
@@ -42,6 +42,14 @@ export const optionTable = [
     help: "Time a client may be silent while it sends a request's body, in seconds."
   },
   {
+    name: 'cors-allowed-origins', type: 'list', format: 'origin', default: [], placeholder: 'ORIGIN', group: 'Server',
+    help: 'Origins whose pages may use the router from a browser, such as https://chat.example. Empty is any, but not for the admin routes; the default is that of the Rust router.'
+  },
+  {
+    name: 'trust-proxy', type: 'list', format: 'proxy', default: [], placeholder: 'ADDRESS', group: 'Server',
+    help: 'Proxies whose X-Forwarded-For is believed when the access log names the client: addresses, networks, loopback, linklocal, uniquelocal, or true for whoever connects. Empty is none.'
+  },
+  {
     name: 'swagger-ui', type: 'switch', default: false, group: 'Server',
     help: "Serve pages that show the OpenAPI description of the router's own routes."
   },
@@ -49,6 +57,8 @@ export const optionTable = [
     name: 'allow-client-kv-transfer-params', type: 'switch', default: false, group: 'Server',
     help: 'Forward a top-level kv_transfer_params sent by a client. Without it such a request is refused with 400, because it can kill an engine.'
   },
+
+  ...accessTable,
 
   {
     name: 'worker-urls', type: 'list', format: 'url', default: [], placeholder: 'URL', group: 'Workers',
@@ -61,6 +71,10 @@ export const optionTable = [
   {
     name: 'api-key', type: 'string', format: 'token', secret: true, default: undefined, placeholder: 'KEY', group: 'Workers',
     help: "Bearer token the router sends to workers, in health checks too. Better given in the environment, because a machine's process list shows flags. With vllm-pd-disaggregation OPENAI_API_KEY in the environment is taken where it is not given."
+  },
+  {
+    name: 'api-key-file', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Workers',
+    help: 'File whose first line is that token, in place of api-key. Read again when it changes; the old token stays while it cannot be read.'
   },
   {
     name: 'intra-node-data-parallel-size', type: 'integer', min: 1, max: 1024, default: 1, group: 'Workers',
@@ -99,7 +113,8 @@ export const optionTable = [
     help: 'How many response ids are remembered, so that /v1/responses/{id} goes to the worker that made the response.'
   },
 
-  ...disaggregationRows,
+  ...disaggregationTable,
+  ...discoveryTable,
 
   {
     name: 'health-check-endpoint', type: 'string', format: 'url-path', default: '/health', placeholder: 'PATH', group: 'Health checks',

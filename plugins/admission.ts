@@ -7,6 +7,7 @@ import type { Ticket, Verdict } from '../core/admission.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { QueueFullError, QueueTimeoutError } from '../core/errors.ts'
+import { isClosed } from '../core/reply.ts'
 import { WorkerBound } from '../core/worker-bound.ts'
 
 /** Options of the admission plugin that may change while it runs. */
@@ -112,7 +113,7 @@ const plugin: FastifyPluginAsync<AdmissionPluginOptions> = async (fastify, optio
 
   function enter (request: FastifyRequest, reply: FastifyReply, next: (error?: Error) => void): void {
     // its `close` has been and will not come again
-    if (reply.raw.destroyed) {
+    if (isClosed(reply.raw)) {
       request.routerFailure = 'client_gone'
       reply.hijack()
       return

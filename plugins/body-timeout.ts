@@ -1,9 +1,11 @@
 // Cuts off clients that fall silent within a request's body; how long the whole body takes is theirs to decide.
+import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyPluginCallback } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClientBodyTimeoutError } from '../core/errors.ts'
+import { http2Stream } from '../core/reply.ts'
 
 /** Options of the body timeout plugin that may change while it runs. */
 export interface BodyTimeoutLimits {
@@ -28,6 +30,21 @@ declare module 'fastify' {
 /** A client is looked at so many times within the limit: it is cut by so much of it late at most. */
 const looks = 4
 
+/** Counts what comes of one request where many share a connection. It may not read before the one who reads the body does. */
+function pieceCount (raw: IncomingMessage): () => number {
+  let pieces = 0
+  let counting = false
+  return () => {
+    if (!counting && raw.listenerCount('data') > 0) {
+      counting = true
+      raw.on('data', () => { pieces++ })
+      // whoever has begun to read meanwhile was heard of
+      pieces++
+    }
+    return pieces
+  }
+}
+
 const plugin: FastifyPluginCallback<BodyTimeoutOptions> = (fastify, given, done) => {
   const clock = given.clock ?? systemClock
   let limitSecs = given.clientBodyIdleTimeoutSecs ?? 60
@@ -38,21 +55,24 @@ const plugin: FastifyPluginCallback<BodyTimeoutOptions> = (fastify, given, done)
   fastify.addHook('preParsing', (request, reply, payload, next) => {
     next(null, payload)
     const { raw } = request
-    const { socket } = raw
     if (raw.complete || reply.sent) return
+    const { socket } = raw
+    const shared = http2Stream(reply.raw) !== undefined
+    // over HTTP/1 a count that the socket keeps anyway: pieces of a body cost nothing here
+    const received = shared ? pieceCount(raw) : () => socket.bytesRead
     const limitMs = limitSecs * 1000
-    let seen = socket.bytesRead
+    let seen = received()
     let heardAt = clock.now()
     let timer: Timer | undefined
     const look = (): void => {
       if (raw.complete || raw.destroyed || reply.sent) return
       const now = clock.now()
-      // a count that the socket keeps anyway: pieces of a body cost nothing here
-      if (socket.bytesRead !== seen) {
-        seen = socket.bytesRead
+      const count = received()
+      if (count !== seen) {
+        seen = count
         heardAt = now
       } else if (now - heardAt >= limitMs) {
-        reply.header('connection', 'close')
+        if (!shared) reply.header('connection', 'close')
         // whoever reads the body gives up on it, and answers
         if (payload.listenerCount('error') > 0) payload.emit('error', new ClientBodyTimeoutError())
         else reply.send(new ClientBodyTimeoutError())

@@ -1,20 +1,21 @@
 // Lets a server end well: tells everybody that it will, closes connections as soon as they are idle, and ends what does not end by itself.
 import { Server } from 'node:http'
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Http2Server } from 'node:http2'
-import { Server as SecureServer } from 'node:https'
+import type { Http2Session, Http2Server } from 'node:http2'
 import type { Socket } from 'node:net'
+import { Server as TlsServer } from 'node:tls'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { ShuttingDownError } from '../core/errors.ts'
+import { http2Stream } from '../core/reply.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
     /** True from `drain()` on, or else from the moment the server began to close. */
     readonly draining: boolean
     /**
-     * Says that the server will close: `/readiness` is 503 and every answer the last one on its connection, while requests are
-     * taken as before. Closing is the application's own: `close()`.
+     * Says that the server will close: `/readiness` is 503 and every answer the last one on its connection (HTTP/2 clients are
+     * told to open another one), while requests are taken as before. Closing is the application's own: `close()`.
      */
     drain (): void
     /**
@@ -22,11 +23,19 @@ declare module 'fastify' {
      * stream, a cut elsewhere. Returns how many there were.
      */
     endRequests (): number
+    /** Destroys every connection of the server. */
+    cutConnections (): void
   }
 }
 
 /** Milliseconds a client gets to finish the head of a request that had begun when the server closes. */
 const headGraceMs = 1000
+
+/** In a GOAWAY frame: no stream is refused yet, but no new one should come (RFC 9113 §6.8). */
+const anyStream = 2 ** 31 - 1
+
+/** What a connection and its encrypted form have in common. */
+const peer = (socket: Socket): string => `${socket.remoteAddress} ${socket.remotePort}`
 
 const plugin: FastifyPluginAsync = async fastify => {
   let draining = false
@@ -34,17 +43,27 @@ const plugin: FastifyPluginAsync = async fastify => {
   let grace: NodeJS.Timeout | undefined
   const server: Server | Http2Server = fastify.server
   const sockets = new Set<Socket>()
-  /** The sockets as requests know them; over HTTP/2 many requests share one. */
-  const clients = new Set<Socket>()
+  /** The sockets as requests of HTTP/1 know them. */
+  const clients = new Set<Socket & { readonly alpnProtocol?: string | false | null }>()
   const kind: unknown = server
-  const clientEvent = kind instanceof Server ? 'connection' : kind instanceof SecureServer ? 'secureConnection' : undefined
+  const secure = kind instanceof TlsServer
+  const clientEvent = secure ? 'secureConnection' : kind instanceof Server ? 'connection' : undefined
+  /** Connections of HTTP/2, and whether they were told to open no more streams. */
+  const sessions = new Map<Http2Session, boolean>()
   /** Answers under way on the whole server, and those of this router. */
   const answers = new Set<ServerResponse>()
   const replies = new Set<FastifyReply>()
 
+  function sendAway (session: Http2Session | undefined): void {
+    if (session === undefined || session.destroyed || sessions.get(session) !== false) return
+    sessions.set(session, true)
+    session.goaway(0, anyStream)
+  }
+
   function drain (): void {
     draining = true
     for (const answer of answers) answer.shouldKeepAlive = false
+    for (const session of sessions.keys()) sendAway(session)
   }
 
   fastify.decorate('draining', { getter: () => draining })
@@ -58,6 +77,9 @@ const plugin: FastifyPluginAsync = async fastify => {
     }
     return left.length
   })
+  fastify.decorate('cutConnections', () => {
+    for (const socket of sockets) socket.destroy()
+  })
 
   const collect = (set: Set<Socket>) => (socket: Socket): void => {
     set.add(socket)
@@ -66,15 +88,26 @@ const plugin: FastifyPluginAsync = async fastify => {
   const connected = collect(sockets)
   const client = collect(clients)
   const requested = (_request: IncomingMessage, answer: ServerResponse): void => {
+    // every plugin that watches a request listens for its end: more of them than Node takes for a leak
+    answer.setMaxListeners(0)
     answers.add(answer)
-    if (draining) answer.shouldKeepAlive = false
+    if (draining) {
+      answer.shouldKeepAlive = false
+      // one that came meanwhile, for its first request
+      sendAway(http2Stream(answer)?.session)
+    }
     answer.once('close', () => {
       answers.delete(answer)
       // Fastify sweeps idle connections once, when it begins to close; those that end a request later would wait for their keep-alive
       if (closing && 'closeIdleConnections' in server) setImmediate(() => server.closeIdleConnections())
     })
   }
+  const opened = (session: Http2Session): void => {
+    sessions.set(session, false)
+    session.once('close', () => sessions.delete(session))
+  }
   server.on('connection', connected)
+  server.on('session', opened)
   if (clientEvent !== undefined) server.on(clientEvent, client)
   // before Fastify's own listener, which may answer at once
   server.prependListener('request', requested)
@@ -84,16 +117,21 @@ const plugin: FastifyPluginAsync = async fastify => {
     closing = true
     // Node does not count a connection as idle on which nothing ever came (a load balancer's check, a browser's guess)
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
+    for (const session of sessions.keys()) session.close()
     // and it no longer looks at heads that never end: only who has a request under way may stay
     grace = setTimeout(() => {
-      const busy = new Set([...answers].map(answer => answer.req.socket))
-      for (const socket of clients) if (!busy.has(socket)) socket.destroy()
+      const busy = new Set([...answers].flatMap(answer => http2Stream(answer) === undefined ? [answer.req.socket] : []))
+      const known = new Set([...clients].map(peer))
+      for (const socket of clients) if (!busy.has(socket) && socket.alpnProtocol !== 'h2') socket.destroy()
+      // those that never became secure
+      if (secure) for (const socket of sockets) if (!known.has(peer(socket))) socket.destroy()
     }, headGraceMs).unref()
     next()
   })
   fastify.addHook('onClose', async () => {
     clearTimeout(grace)
     server.off('connection', connected)
+    server.off('session', opened)
     if (clientEvent !== undefined) server.off(clientEvent, client)
     server.off('request', requested)
   })
@@ -104,6 +142,6 @@ const plugin: FastifyPluginAsync = async fastify => {
   })
 }
 
-/** Fastify plugin: graceful ends, `fastify.drain()`, `fastify.draining` and `fastify.endRequests()`. */
+/** Fastify plugin: graceful ends, `fastify.drain()`, `fastify.draining`, `fastify.endRequests()` and `fastify.cutConnections()`. */
 export const drain: FastifyPluginAsync = fp(plugin, { fastify: '5.x', name: 'vllm-router-drain' })
 export default drain

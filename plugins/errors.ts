@@ -2,6 +2,7 @@
 import fp from 'fastify-plugin'
 import type { FastifyError, FastifyPluginAsync } from 'fastify'
 import { NotFoundError } from '../core/errors.ts'
+import { ownHeaders } from '../core/headers.ts'
 import { errorType, openAiError } from '../openai/errors.ts'
 import type { OpenAiError } from '../openai/errors.ts'
 
@@ -32,7 +33,7 @@ const plugin: FastifyPluginAsync = async fastify => {
     const { status, body } = describeError(error)
     request.routerFailure = String(body.error.code ?? 'error')
     if (status === 500) request.log.error({ err: error }, 'request failed inside the router')
-    return reply.code(status).type('application/json; charset=utf-8').send(body)
+    return reply.code(status).headers(ownHeaders).type('application/json; charset=utf-8').send(body)
   })
   // without a prefix the application's own 404 is meant for unknown paths, and it could not be set a second time
   if (fastify.prefix !== '') {

@@ -4,13 +4,12 @@ import type { FastifyReply } from 'fastify'
 import type { Dispatcher } from 'undici'
 import { clientError } from '../core/failure.ts'
 import { kDelivery } from '../core/delivery.ts'
-import { headerIn, headersForClient } from '../core/headers.ts'
-import { cutOff, isEventStream, sendHead } from '../core/relay.ts'
+import { headerIn, headerMap, headersForClient } from '../core/headers.ts'
+import { isEventStream } from '../core/relay.ts'
+import { cutOff, http2Stream, sendHead, singled } from '../core/reply.ts'
 import { errorEvent } from '../openai/sse.ts'
 import { describeError } from './errors.ts'
 import type { ClientDelivery } from './request-delivery.ts'
-
-type HeaderMap = Record<string, string | string[]>
 
 const kAsSent: unique symbol = Symbol('vllm-router.as-sent')
 
@@ -26,18 +25,14 @@ export const asSent: Dispatcher.DispatcherComposeInterceptor = dispatch => (opti
   return dispatch(request === undefined ? options : { ...options, ...request }, handler)
 }
 
-/** Flat headers as the object Fastify wants; a repeated name keeps all its values. */
-function toMap (flat: readonly string[]): HeaderMap {
-  const map: HeaderMap = {}
-  for (let i = 0; i < flat.length; i += 2) {
-    const name = (flat[i] ?? '').toLowerCase()
-    const value = flat[i + 1] ?? ''
-    const known = map[name]
-    if (known === undefined) map[name] = value
-    else if (Array.isArray(known)) known.push(value)
-    else map[name] = [known, value]
-  }
-  return map
+/** The worker's headers as the object Fastify wants. */
+function answerHeaders (reply: FastifyReply, flat: readonly string[]): Record<string, string | string[]> {
+  const headers = headerMap(flat)
+  const { vary } = headers
+  const own = reply.getHeader('vary')
+  // what the router's answer hangs on stays beside what the worker's does
+  if (vary !== undefined && own !== undefined) headers['vary'] = [vary, String(own)].flat()
+  return http2Stream(reply.raw) === undefined ? headers : singled(headers)
 }
 
 /** The bytes of an event stream and, where it breaks off, an event that says so. */
@@ -61,7 +56,7 @@ function answer (reply: FastifyReply, delivery: ClientDelivery, stream: Readable
   const { raw } = reply
   const streamed = isEventStream(headers)
   const lengthKnown = headerIn(headers, 'content-length') !== undefined
-  if (message !== '') raw.statusMessage = message
+  if (message !== '' && http2Stream(raw) === undefined) raw.statusMessage = message
   // from here on the answer is the worker's, also if it breaks before its first byte; the head of a stream goes out at once
   raw.once('pipe', () => {
     raw.writeHead(raw.statusCode)
@@ -76,8 +71,13 @@ function answer (reply: FastifyReply, delivery: ClientDelivery, stream: Readable
   reply.send(stream)
 }
 
-/** Sends the request of `reply`; `failed` is told when no answer came. False when nobody could take it. */
-export function sendFrom (reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void): boolean {
+/**
+ * Sends the request of `reply`; `failed` is told when no answer came. False when nobody could take it.
+ * @param without lower-case names of the worker's headers that do not go to the client
+ */
+export function sendFrom (
+  reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
+): boolean {
   const { body } = reply.request
   const request: AsSent = { body: Buffer.isBuffer(body) ? body : null, [kDelivery]: delivery }
   reply.from('/', {
@@ -85,7 +85,7 @@ export function sendFrom (reply: FastifyReply, delivery: ClientDelivery, failed:
     getUpstream: () => 'http://worker.invalid',
     body: null,
     rewriteRequestHeaders: () => ({ [kAsSent]: request }),
-    rewriteHeaders: () => toMap(headersForClient(delivery.head.headers)),
+    rewriteHeaders: () => answerHeaders(reply, headersForClient(delivery.head.headers, without)),
     // it would repeat GETs that were answered with 503 by itself
     retryDelay: () => null,
     onResponse: (_request, _reply, response) => answer(reply, delivery, (response as unknown as { stream: Readable }).stream),

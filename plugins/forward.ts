@@ -7,12 +7,15 @@ import type { Clock } from '../core/clock.ts'
 import { kDelivery } from '../core/delivery.ts'
 import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
+import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
+import { cutOff, isClosed, isComplete } from '../core/reply.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Role, Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
 import { errorEvent } from '../openai/sse.ts'
+import { checkModel } from './allowed-models.ts'
 import { Calls } from './call.ts'
 import type { Call } from './call.ts'
 import { Deliveries } from './deliveries.ts'
@@ -30,6 +33,8 @@ export interface ForwardingLimits {
   requestTimeoutSecs?: number
   /** Seconds for one attempt, to the first byte of the answer; 0 = no limit of its own. Default 0. */
   firstByteTimeoutSecs?: number
+  /** Forwards the bearer of a client that the router itself recognised; without it, it stays here. Default false. */
+  forwardAuthorization?: boolean
 }
 
 /** Options of the forward plugin. */
@@ -101,7 +106,7 @@ function explain (call: Call): string {
 /** A path segment that leads up, in clear or encoded. */
 const upwards = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=[/\\?]|%2f|%5c|$)/i
 
-/** False for bodies that no worker reads as JSON, whatever their bytes look like. */
+/** False for bodies that are uploads of some kind: their bytes may look like JSON in UTF-16 and be none. */
 function mayBeJson (request: FastifyRequest): boolean {
   const type = request.headers['content-type']
   return type === undefined || /json/i.test(type) || type === 'application/octet-stream'
@@ -119,9 +124,12 @@ function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: Request
 }
 
 /** Straight through undici: the answer's bytes go to the client's socket as they come. */
-function sendDispatch (fastify: FastifyInstance, reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void): boolean {
+function sendDispatch (
+  fastify: FastifyInstance, reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
+): boolean {
   const { request } = reply
   const relay = new Relay(reply.raw, {
+    without,
     takeOver () {
       reply.hijack()
       const own: string[] = []
@@ -148,7 +156,7 @@ function fail (reply: FastifyReply, gone: boolean, error: Error): void {
     return
   }
   if (!reply.sent) reply.send(error)
-  else reply.raw.destroy()
+  else cutOff(reply.raw, true)
 }
 
 const debugLevels = new Set(['debug', 'trace'])
@@ -165,6 +173,8 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
   fastify.decorate('deliveries', deliveries)
   fastify.decorate('forwarding', { configure (changed) { options = { ...options, ...changed } } })
   fastify.decorateRequest('workerCall', null)
+  // the cors plugin is optional
+  const without = fastify.hasDecorator('corsPolicy') ? connectionAndCors : undefined
   await fastify.register(replyFrom, { undici: fastify.upstream.dispatcher.compose(asSent), disableRequestLogging: true })
 
   calls.on('responseId', (call, id) => affinity.set(id, call.assignment.worker.id))
@@ -184,7 +194,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
 
   fastify.decorateReply('forward', function (this: FastifyReply, how: Forwarding) {
     // the client left while its body was read: nobody waits for an answer
-    if (this.raw.destroyed) {
+    if (isClosed(this.raw)) {
       this.request.routerFailure = 'client_gone'
       this.hijack()
       return
@@ -193,7 +203,11 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const request = this.request
     const path = pathOf(request, prefix)
     const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
-    if (options.allowClientKvTransferParams !== true && mayBeJson(request) && routing.hasKvTransferParams) throw new KvTransferParamsError()
+    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path))
+    if (options.allowClientKvTransferParams !== true) {
+      // some workers read JSON whatever its content type says
+      if (mayBeJson(request) ? routing.hasKvTransferParams : routing.namesKvTransferParams) throw new KvTransferParamsError()
+    }
     if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
     let gone = false
     const what: DeliveryRequest = {
@@ -208,6 +222,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       makes: how.makes,
       deadlineMs: (options.requestTimeoutSecs ?? 1800) * 1000,
       firstByteMs: (options.firstByteTimeoutSecs ?? 0) * 1000,
+      withoutClientAuthorization: request.caller !== null && options.forwardAuthorization !== true,
       chosen: call => chosen(this, call),
       returned: call => present(this, call),
       nobody: role => nobody(fastify, this, routing, clock, role)
@@ -226,13 +241,15 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     deliveries.add(delivery, end)
     this.raw.once('close', () => {
       deliveries.delete(delivery)
-      if (this.raw.writableFinished) return
+      if (isComplete(this.raw)) return
       gone = true
       delivery.abandon()
     })
     const failed = (error: Error): void => fail(this, gone, delivery.ended ?? clientError(error, false))
     try {
-      const sent = how.via === 'dispatch' ? sendDispatch(fastify, this, delivery, failed) : sendFrom(this, delivery, failed)
+      const sent = how.via === 'dispatch'
+        ? sendDispatch(fastify, this, delivery, failed, without)
+        : sendFrom(this, delivery, failed, without)
       if (delivery.call === undefined && !sent) throw what.nobody(fastify.balancer.answeringRole)
     } catch (error) {
       delivery.call?.exchange.failed(error instanceof Error ? error : new Error(String(error)))
@@ -257,6 +274,6 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
 
 /** Fastify plugin: `reply.forward()`, and `fastify.calls` to watch what becomes of it. */
 export const forward: FastifyPluginAsync<ForwardOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['routerFailure'] }
+  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['routerFailure', 'caller'] }
 })
 export default forward

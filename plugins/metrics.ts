@@ -5,8 +5,10 @@ import fastifyMetrics from 'fastify-metrics'
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
 import type { Candidates } from '../core/candidates.ts'
+import { isComplete } from '../core/reply.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Call } from './call.ts'
+import { CallerCounts } from './caller-counts.ts'
 import { disaggregationMetrics, watchDisaggregation } from './disaggregation-metrics.ts'
 import { eventMetrics, gauges } from './metric-table.ts'
 
@@ -14,6 +16,8 @@ import { eventMetrics, gauges } from './metric-table.ts'
 export interface MetricsOptions {
   /** Also the Node process's own metrics (`process_*`, `nodejs_*`). Default true. */
   processMetrics?: boolean
+  /** Callers with a series of their own; all others share one called `other`. Default 100. */
+  authCallerLabels?: number
 }
 
 declare module 'fastify' {
@@ -38,7 +42,7 @@ const breakerMoves = [['closed', 'open'], ['open', 'half_open'], ['half_open', '
 function errorOf (request: FastifyRequest, reply: FastifyReply): string | undefined {
   // with an error of the router's own, nothing of the broken answer reached the client
   if (request.workerCall?.exchange.end === 'broken' && request.routerFailure === null) return 'stream_broken'
-  if (!reply.raw.writableFinished) return 'client_gone'
+  if (!isComplete(reply.raw)) return 'client_gone'
   if (request.routerFailure !== null) return request.routerFailure
   return reply.raw.statusCode >= 400 ? 'backend_error' : undefined
 }
@@ -79,13 +83,16 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     ready: () => candidates().reduce((sum, list) => sum + list.workers.length, 0),
     minInFlight: () => candidates().reduce<number | undefined>((least, list) => Math.min(least ?? Infinity, list.minInFlight), undefined) ?? 0,
     maxInFlight: () => candidates().reduce((most, list) => Math.max(most, list.maxInFlight), 0),
+    tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
-    * sources () {
-      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
-    }
+    sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)
+  for (const { name, registrations } of fastify.discovery) {
+    registrations?.on('step', step => metrics.registrations.labels(name, step).inc())
+    registrations?.on('refused', reason => metrics.registrationsRefused.labels(name, reason).inc())
+  }
 
   const series = new Map<Worker, WorkerSeries>()
   function seriesOf (worker: Worker): WorkerSeries {
@@ -161,6 +168,16 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
 
   calls.on('exhausted', call => metrics.retriesExhausted.labels(call.route).inc())
 
+  // authentication is optional, and comes after those who watch it: what it refuses is seen by all
+  fastify.addHook('onReady', async () => {
+    if (!fastify.hasDecorator('authentication')) return
+    const { authentication } = fastify
+    authentication.on('decided', (outcome, via) => metrics.authDecisions.labels(outcome, via).inc())
+    authentication.on('graced', () => metrics.authGraces.inc())
+    authentication.on('validated', (answer, milliseconds) => metrics.authValidations.labels(answer).observe(milliseconds / 1000))
+  })
+  const callers = new CallerCounts(metrics, options.authCallerLabels ?? 100)
+
   // the reply's own `close` comes exactly once however a request ends; Fastify's onResponse does not
   fastify.addHook('onRequest', (request, reply, next) => {
     const route = reply.routeOptions.config.workerRoute
@@ -175,6 +192,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
       metrics.requests.labels(route).inc()
       metrics.requestDuration.labels(route).observe(seconds)
       if (error !== undefined) metrics.requestErrors.labels(route, error).inc()
+      if (request.caller !== null) callers.count(request.caller, request)
       if (route !== '/v1/embeddings') return
       metrics.embeddings.inc()
       metrics.embeddingsDuration.observe(seconds)
@@ -186,6 +204,6 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
 
 /** Fastify plugin: Prometheus metrics, `fastify.metricsRegistry`. */
 export const metrics: FastifyPluginAsync<MetricsOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['routerFailure', 'workerCall'] }
+  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['routerFailure', 'workerCall', 'caller'] }
 })
 export default metrics

@@ -32,6 +32,8 @@ export interface DeliveryRequest {
   readonly deadlineMs: number
   /** Milliseconds for one attempt, to the first byte of the answer; 0 = no limit of its own. */
   readonly firstByteMs: number
+  /** The client's own `Authorization` was meant for the router. */
+  readonly withoutClientAuthorization: boolean
   /** Told of every choice. */
   readonly chosen: (call: Call) => void
   /** Told whose answer the client gets, where that is not the last choice. */
@@ -153,7 +155,8 @@ export class RequestDelivery implements ClientDelivery {
         requestId: requestId ?? request.id,
         correlationId: requestId === undefined ? undefined : request.id,
         rank: worker.rankHeader,
-        authorization: fastify.upstream.authorization
+        authorization: fastify.upstream.authorization,
+        withoutClientAuthorization: this.what.withoutClientAuthorization
       }),
       exchange: call.exchange,
       limitMs: firstByteMs > 0 ? Math.min(firstByteMs, left) : left,

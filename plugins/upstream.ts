@@ -6,12 +6,17 @@ import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { delivering } from '../core/delivery.ts'
 import { createAgent } from '../core/dispatcher.ts'
+import { WorkerKey } from '../core/worker-key.ts'
+import type { WorkerKeySource } from '../core/worker-key.ts'
+import { WorkerTls } from '../core/worker-tls.ts'
+import type { WorkerTlsOptions } from '../core/worker-tls.ts'
 import { WorkerClient } from '../discovery/worker-client.ts'
 
-/** Options of the upstream plugin. */
-export interface UpstreamOptions {
-  /** Bearer for workers where the client's own is not forwarded, and for the router's own questions. */
-  apiKey?: string | undefined
+/** Options of the upstream plugin that may change while it runs. */
+export interface UpstreamCredentials extends WorkerKeySource, WorkerTlsOptions {}
+
+/** Options of the upstream plugin. `apiKey` or `apiKeyFile`: bearer for workers where the client's own is not forwarded, and for the router's own questions. */
+export interface UpstreamOptions extends UpstreamCredentials {
   /** Seconds a connection to a worker may take to come about. Default 10. */
   connectTimeoutSecs?: number
   /** Seconds an idle connection to a worker is kept; 0 = none is. Default 2. */
@@ -31,8 +36,10 @@ export interface Upstream {
   readonly dispatcher: Dispatcher
   /** Asks workers the router's own questions, on connections of its own. */
   readonly client: WorkerClient
-  /** `Authorization` for workers where the client's own is not forwarded. */
+  /** `Authorization` for workers where the client's own is not forwarded. It may change: ask for it at each use. */
   readonly authorization: string | undefined
+  /** Changes credentials while the router runs: the key at once, certificates for connections from now on. Throws where a file cannot be used. */
+  configure (credentials: UpstreamCredentials): void
 }
 
 declare module 'fastify' {
@@ -42,10 +49,15 @@ declare module 'fastify' {
 }
 
 const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => {
-  const settings = {
-    connectTimeoutMs: (options.connectTimeoutSecs ?? 10) * 1000,
-    idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000
+  let credentials = options
+  const log = (message: string, failed: boolean): void => { fastify.log[failed ? 'error' : 'info'](message) }
+  const warn = ({ workerTlsInsecure }: UpstreamCredentials): void => {
+    if (workerTlsInsecure === true) fastify.log.warn('certificates of workers are not verified: anybody in between can read and change what is sent')
   }
+  warn(options)
+  const key = new WorkerKey(options, log)
+  const tls = new WorkerTls(options, (options.connectTimeoutSecs ?? 10) * 1000, log)
+  const settings = { connect: tls.connect, idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000 }
   // the time to the first byte is the delivery's to watch
   const traffic = createAgent({ ...settings, headTimeoutMs: 0, idleBodyTimeoutMs: (options.idleTimeoutSecs ?? 300) * 1000 })
   const questions = createAgent(settings)
@@ -53,13 +65,21 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
     dispatcher: traffic.compose(delivering(options.clock ?? systemClock)),
     client: new WorkerClient({
       dispatcher: questions,
-      apiKey: options.apiKey,
+      authorization: () => key.authorization,
       timeoutMs: (options.healthCheckTimeoutSecs ?? 5) * 1000,
       healthPath: options.healthCheckEndpoint ?? '/health'
     }),
-    authorization: options.apiKey === undefined ? undefined : `Bearer ${options.apiKey}`
+    get authorization () { return key.authorization },
+    configure (changed) {
+      credentials = { ...credentials, ...changed }
+      tls.configure(credentials)
+      key.configure(credentials)
+      warn(changed)
+    }
   })
   fastify.addHook('onClose', async () => {
+    key.close()
+    tls.close()
     await Promise.all([traffic.destroy(), questions.destroy()])
   })
 }

@@ -3,11 +3,15 @@ import type { FastifyPluginCallback } from 'fastify'
 import { NoAvailableWorkersError } from '../core/errors.ts'
 import type { Role } from '../core/worker.ts'
 import { disaggregationOf } from '../plugins/disaggregation.ts'
+import { answers, describeOnly } from './answers.ts'
+import { routesFor } from './audience.ts'
 
 /** Fastify plugin: `/liveness`, `/readiness`, `/health`, `/health_generate`. */
 export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
   const tags = ['probes']
   const { workers: registry, balancer } = fastify
+  describeOnly(fastify)
+  routesFor(fastify, 'probe')
 
   const ready = (role: Role): number => registry.candidates(role).workers.length
 
@@ -35,11 +39,11 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
     return { prefill: pool('prefill'), decode: pool('decode') }
   }
 
-  fastify.get('/liveness', { schema: { tags, summary: 'The process runs' } }, (_request, reply) => {
+  fastify.get('/liveness', { schema: { tags, summary: 'The process runs', response: answers.liveness } }, (_request, reply) => {
     reply.type('text/plain; charset=utf-8').send('OK')
   })
 
-  fastify.get('/readiness', { schema: { tags, summary: 'A request could be served now' } }, (_request, reply) => {
+  fastify.get('/readiness', { schema: { tags, summary: 'A request could be served now', response: answers.readiness } }, (_request, reply) => {
     const reason = obstacle()
     const sources = fastify.discovery.map(source => ({ name: source.name, ...source.health() }))
     if (reason === undefined) {
@@ -51,7 +55,7 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
     }
   })
 
-  fastify.get('/health', { schema: { tags, summary: 'The workers, if there are any, are not all out' } }, (_request, reply) => {
+  fastify.get('/health', { schema: { tags, summary: 'The workers, if there are any, are not all out', response: answers.health } }, (_request, reply) => {
     const missing = registry.size === 0 ? undefined : needed().find(role => ready(role) === 0)
     if (missing !== undefined) {
       reply.header('retry-after', '1')
@@ -63,7 +67,7 @@ export const probeRoutes: FastifyPluginCallback = (fastify, _options, done) => {
     reply.send({ status: 'healthy', ...counts() })
   })
 
-  fastify.get('/health_generate', { schema: { tags, summary: 'A worker makes one token' } }, async (_request, reply) => {
+  fastify.get('/health_generate', { schema: { tags, summary: 'A worker makes one token', response: answers.healthGenerate } }, async (_request, reply) => {
     const worker = registry.candidates(balancer.answeringRole).workers.find(one => (one.models?.size ?? 0) > 0)
     const [model] = worker?.models?.keys() ?? []
     if (worker === undefined || model === undefined) {

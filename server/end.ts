@@ -17,7 +17,7 @@ const lastWordsMs = 1000
  * @param router the router's own scope
  * @returns how many requests had to be ended; 0 when all finished by themselves
  */
-export async function endGracefully (app: Pick<FastifyInstance, 'close' | 'server'>, router: FastifyInstance, { delayMs, timeoutMs }: EndOptions): Promise<number> {
+export async function endGracefully (app: Pick<FastifyInstance, 'close'>, router: FastifyInstance, { delayMs, timeoutMs }: EndOptions): Promise<number> {
   router.drain()
   if (delayMs > 0) await new Promise(resolve => setTimeout(resolve, delayMs))
   let closed = false
@@ -25,7 +25,7 @@ export async function endGracefully (app: Pick<FastifyInstance, 'close' | 'serve
   if (await within(closing, timeoutMs)) return 0
   const ended = router.endRequests()
   if (!await within(closing, lastWordsMs)) {
-    app.server.closeAllConnections()
+    router.cutConnections()
     await within(closing, lastWordsMs)
   }
   // what is left was no request: a connection, or a part of the application that does not end

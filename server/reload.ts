@@ -1,11 +1,13 @@
 // Reads the options again when somebody asks for it, and applies what may change; a mistake leaves everything as it is.
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
+import { OptionFileError } from '../core/option-file.ts'
+import { watchFile } from '../core/watch-file.ts'
 import { OptionsError } from '../options.ts'
 import type { RouterOptions } from '../options.ts'
 import type { LoadedOptions } from '../options/load.ts'
 import { applyOptions, changedKeys } from './apply-options.ts'
-import { watchFile } from './watch-file.ts'
+import { inFlags } from './start-error.ts'
 
 /** What reloading needs to know of the server. */
 export interface ReloadOptions {
@@ -47,8 +49,8 @@ export function reloadOnChange (server: ReloadOptions): () => void {
       if (changed.length > 0) log.info({ cause, changed }, `options changed: ${changed.join(', ')}`)
       if (ignored.length > 0) log.warn({ cause, ignored }, `options that change with the next start only: ${ignored.join(', ')}`)
     } catch (error) {
-      const reason = error instanceof Error ? error.message : String(error)
-      log.error(error instanceof OptionsError ? { cause } : { cause, err: error }, `options not changed, the old ones stay: ${reason}`)
+      const reason = inFlags(error instanceof Error ? error.message : String(error))
+      log.error(error instanceof OptionsError || error instanceof OptionFileError ? { cause } : { cause, err: error }, `options not changed, the old ones stay: ${reason}`)
     }
   }
 

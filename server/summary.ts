@@ -25,6 +25,7 @@ export function summary (router: FastifyInstance, address: string, simulated: bo
     `  vllm-router listens on ${address}`,
     `  policy     ${policies(router)}`,
     `  metrics    ${router.metricsAddress}/metrics`,
+    ...(router.hasDecorator('adminListener') ? [`  admin      ${router.adminListener.address}/workers`] : []),
     `  workers    ${workers.length === 0 ? 'none yet: add some with --worker-urls, or POST /workers while it runs' : workers.length}`,
     ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.role === 'regular' ? '' : `${worker.role} `}${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])

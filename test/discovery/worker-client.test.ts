@@ -28,7 +28,7 @@ t.test('the key goes with every question', async t => {
   const { client, url } = await asking(t, (request, reply) => {
     seen.push(`${request.method} ${request.url} ${request.headers.authorization}`)
     reply.end('{"data":[]}')
-  }, { apiKey: 'key', healthPath: '/alive' })
+  }, { authorization: () => 'Bearer key', healthPath: '/alive' })
   await client.health(url)
   await client.models(url)
   await client.loads(url)
@@ -124,7 +124,7 @@ t.test('a bootstrap server gets no key', async t => {
   const { client, url } = await asking(t, (request, reply) => {
     seen = `${request.method} ${request.url} ${request.headers.authorization}`
     reply.end(body)
-  }, { apiKey: 'key' })
+  }, { authorization: () => 'Bearer key' })
   t.same([...await client.bootstrap(url)], [['0', 'e-0'], ['1', 'e-1']])
   t.equal(seen, 'GET /base/query undefined')
   for (const text of ['', 'null', '7']) {

@@ -31,8 +31,9 @@ export function readSamples (page: string): Samples {
       const wanted = Object.entries(labels).map(([label, value]) => `${label}="${value}"`)
       let total = 0
       for (const [series, value] of values) {
-        const [own = '', shown = ''] = series.split('{', 2)
-        if (own === `vllm_router_${name}` && wanted.every(label => shown.includes(label))) total += value
+        // a label may hold a brace, too
+        const [own = '', ...shown] = series.split('{')
+        if (own === `vllm_router_${name}` && wanted.every(label => shown.join('{').includes(label))) total += value
       }
       return total
     }

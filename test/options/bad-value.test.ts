@@ -35,7 +35,22 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--prefill=http://a 70000', '--prefill takes http:// or https:// URLs, each maybe with a port or none behind it, not "http://a 70000" (only a port from 1 to 65535 or none may follow the URL)'],
   ['--prefill=http://me:HUSH@a', '--prefill takes http:// or https:// URLs, each maybe with a port or none behind it, not "http://…@a" (a URL must not hold credentials: use the option api-key)'],
   ['--kv-connector=none', '--kv-connector takes one of nixl, mooncake, moriio, p2p-nccl, auto, not "none"'],
-  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
+  ['--vllm-discovery-address=5555', '--vllm-discovery-address takes HOST:PORT, not "5555"'],
+  ['--vllm-discovery-address=tcp://*:5555', '--vllm-discovery-address takes HOST:PORT, not "tcp://*:5555"'],
+  ['--vllm-discovery-allow=10.0.0.0/33', '--vllm-discovery-allow takes IP addresses or networks such as 10.0.0.0/8, not "10.0.0.0/33"'],
+  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)'],
+  ['--selector=app', '--selector takes labels KEY=VALUE, not "app"'],
+  ['--selector==vllm', '--selector takes labels KEY=VALUE, not "=vllm"'],
+  ['--selector=app==vllm', '--selector takes labels KEY=VALUE, not "app==vllm"'],
+  ['--prefill-selector=app in (a)', '--prefill-selector takes labels KEY=VALUE, not "app in (a)"'],
+  ['--decode-selector=a/b/c=d', '--decode-selector takes labels KEY=VALUE, not "a/b/c=d"'],
+  ['--service-discovery-namespace=Team', '--service-discovery-namespace takes names of namespaces, not "Team"'],
+  ['--service-discovery-port=0', '--service-discovery-port takes a port number or the name of a port, not "0"'],
+  ['--service-discovery-port=65536', '--service-discovery-port takes a port number or the name of a port, not "65536"'],
+  ['--service-discovery-port=HTTP', '--service-discovery-port takes a port number or the name of a port, not "HTTP"'],
+  ['--service-discovery-mode=services', '--service-discovery-mode takes one of pods, endpointslices, service-dns, not "services"'],
+  ['--service-name=a b', '--service-name takes names of Services, not "a b"'],
+  ['--service-discovery-resync-secs=0', '--service-discovery-resync-secs takes a number greater than 0 and at most 2147483, not "0"']
 ]
 
 t.test('flags', async t => {

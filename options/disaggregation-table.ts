@@ -6,7 +6,7 @@ import type { OptionSpec } from './spec.ts'
 export const policies = ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'] as const
 
 /** In the order of `--help`. */
-export const disaggregationRows = [
+export const disaggregationTable = [
   {
     name: 'vllm-pd-disaggregation', type: 'switch', default: false, group: 'Disaggregation',
     help: 'Split requests: a worker of one pool computes the prompt, a worker of another makes the tokens.'

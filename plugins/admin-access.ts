@@ -1,0 +1,69 @@
+// Guards the admin routes: with a key of their own, and against requests that came by another listener than theirs.
+import { createHash, timingSafeEqual } from 'node:crypto'
+import fp from 'fastify-plugin'
+import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
+import { AdminKeyError, NotFoundError } from '../core/errors.ts'
+
+/** Options of the admin access plugin. */
+export interface AdminAccessOptions {
+  /** Bearer token that opens the admin routes; undefined = none is asked for. */
+  adminApiKey?: string | undefined
+}
+
+/** What the plugin decorates the instance with. */
+export interface AdminAccess {
+  /** An `onRequest` hook for admin routes. */
+  readonly guard: onRequestHookHandler
+  /** The admin routes have a key of their own, which is all that opens them. */
+  readonly hasKey: boolean
+  /** Changes options while the router runs. */
+  configure (options: AdminAccessOptions): void
+}
+
+declare module 'fastify' {
+  interface FastifyInstance {
+    readonly adminAccess: AdminAccess
+  }
+  interface FastifyContextConfig {
+    /**
+     * Marks routes that the router answers itself: for those who run the fleet (`admin`), for those who watch the process
+     * (`probe`), or descriptions for anybody (`docs`). Routes without it are for the API's clients.
+     */
+    audience?: 'admin' | 'probe' | 'docs'
+  }
+}
+
+// keys of any length are compared by digests of one length
+const digest = (key: string): Buffer => createHash('sha256').update(key).digest()
+
+const plugin: FastifyPluginCallback<AdminAccessOptions> = (fastify, options, done) => {
+  let expected: Buffer | undefined
+  function configure ({ adminApiKey }: AdminAccessOptions): void {
+    expected = adminApiKey === undefined ? undefined : digest(adminApiKey)
+  }
+  configure(options)
+
+  fastify.decorate('adminAccess', {
+    configure,
+    get hasKey () { return expected !== undefined },
+    guard (request, reply, next) {
+      // the listener is optional
+      if (fastify.hasDecorator('adminListener') && !fastify.adminListener.brought(request.raw)) {
+        next(new NotFoundError(request.url.split('?', 1)[0]))
+        return
+      }
+      const [, given = ''] = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+      if (expected === undefined || timingSafeEqual(digest(given), expected)) {
+        next()
+        return
+      }
+      reply.header('www-authenticate', 'Bearer')
+      next(new AdminKeyError())
+    }
+  })
+  done()
+}
+
+/** Fastify plugin: access to the admin routes, `fastify.adminAccess`. */
+export const adminAccess: FastifyPluginCallback<AdminAccessOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-admin-access' })
+export default adminAccess
