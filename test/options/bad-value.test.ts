@@ -31,6 +31,11 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
+  ['--cors-allowed-origins=chat.example', '--cors-allowed-origins takes origins like https://HOST:PORT, not "chat.example"'],
+  ['--cors-allowed-origins=https://a/b', '--cors-allowed-origins takes origins like https://HOST:PORT, not "https://a/b" (it ends with the port)'],
+  ['--cors-allowed-origins=file:///a', '--cors-allowed-origins takes origins like https://HOST:PORT, not "file:///a"'],
+  ['--trust-proxy=1', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "1" (a number of hops cannot be checked: name the addresses of the proxies)'],
+  ['--trust-proxy=10.0.0.0/33', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "10.0.0.0/33"'],
   ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
 ]
 
