@@ -56,6 +56,7 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
   }
   warn(options)
   const key = new WorkerKey(options, log)
+  fastify.addHook('onClose', async () => key.close())
   const tls = new WorkerTls(options, (options.connectTimeoutSecs ?? 10) * 1000, log)
   const settings = { connect: tls.connect, idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000 }
   // the time to the first byte is the delivery's to watch
@@ -78,7 +79,6 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
     }
   })
   fastify.addHook('onClose', async () => {
-    key.close()
     tls.close()
     await Promise.all([traffic.destroy(), questions.destroy()])
   })
