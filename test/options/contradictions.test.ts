@@ -78,6 +78,7 @@ t.test('options of discovery without effect, or doubtful', async t => {
     [['--selector=a=b', '--service-name=c'], '--selector, --service-name without effect: --service-discovery (default) is off'],
     [['--service-discovery', '--selector=a=b', '--service-name=c'], '--service-name without effect: --service-discovery-mode (default) is pods'],
     [['--service-discovery', '--service-discovery-mode=service-dns', '--service-name=c', '--selector=a=b'], '--selector without effect: --service-discovery-mode is service-dns, which knows no labels'],
+    [['--service-discovery', '--service-discovery-mode=endpointslices', '--service-name', 'a', 'a.b.svc'], '--service-name: a Service\'s name has no dot; whole DNS names are for service-dns'],
     [['--service-discovery', '--prefill-selector=a=b'], '--prefill-selector: prefill and decode workers are of use together only'],
     [['--service-discovery', '--prefill-selector', 'a=b', 'c=d', '--decode-selector', 'c=d', 'a=b'], '--prefill-selector, --decode-selector are the same labels: every worker is a prefill worker']
   ]
