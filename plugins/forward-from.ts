@@ -33,6 +33,8 @@ function toMap (flat: readonly string[]): HeaderMap {
   for (let i = 0; i < flat.length; i += 2) {
     const name = (flat[i] ?? '').toLowerCase()
     const value = flat[i + 1] ?? ''
+    // Fastify keeps headers in a plain object, where this is none
+    if (name === '__proto__') continue
     const known = map[name]
     if (known === undefined) map[name] = value
     else if (Array.isArray(known)) known.push(value)
