@@ -10,7 +10,7 @@ const singleLengths = new Set(single.values())
  */
 const ofTheMessage = new Set([
   'authorization', 'content-encoding', 'content-length', 'content-type', 'cookie', 'forwarded', 'host', 'x-api-key', 'x-correlation-id',
-  'x-data-parallel-rank', 'x-real-ip', 'x-request-id', 'x-session-id', 'x-tenant-id', 'x-trace-id', 'x-user-id'
+  'x-real-ip', 'x-request-id', 'x-session-id', 'x-tenant-id', 'x-trace-id', 'x-user-id'
 ])
 
 /** A host and perhaps a port; empty is allowed (RFC 9112 §3.2). */
