@@ -53,6 +53,10 @@ t.test('connections that ask for nothing are closed', async t => {
   t.equal(used.destroyed, false, 'one that was used is kept')
 })
 
+t.test('a patience longer than Node\'s own', async t => {
+  for (const http2 of [true, false]) t.ok(await startSecureRouter(t, { adminPort: 0 }, { http2, headersMs: 400_000 }))
+})
+
 t.test('streams of one connection are bounded', async t => {
   const { url } = await startSecureRouter(t)
   const session = await connectHttp2(t, url)

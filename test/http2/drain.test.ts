@@ -1,13 +1,16 @@
 // A router that ends lets HTTP/2 streams flow to their end, sends clients to other connections first, and is closed right after.
 import { once } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import { Agent, request } from 'node:https'
 import { connect } from 'node:net'
+import { text } from 'node:stream/consumers'
 import { connect as connectTls } from 'node:tls'
 import t from 'tap'
 import { chat } from '../helpers/client.ts'
 import { call, connectHttp2, postHttp2 } from '../helpers/http2-client.ts'
 import { startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
-import { startSecureRouter } from '../helpers/tls.ts'
+import { pem, startSecureRouter } from '../helpers/tls.ts'
 import { until } from '../helpers/until.ts'
 
 t.test('told first, then closed', async t => {
@@ -41,6 +44,24 @@ t.test('told first, then closed', async t => {
   t.equal(complete, true)
   await closing
   t.ok(performance.now() - ended < 1000, 'closed with the end of the stream')
+})
+
+t.test('clients of HTTP/1.1 over TLS finish, too', async t => {
+  const workers = await startWorkers(t, 1, { interTokenLatencyMs: 10 })
+  for (const http2 of [true, false]) {
+    const { url, app } = await startSecureRouter(t, { workerUrls: workers.map(worker => worker.url) }, { http2 })
+    const agent = new Agent({ keepAlive: true, ca: pem('ca') })
+    t.teardown(() => agent.destroy())
+    const asked = request(url + '/v1/chat/completions', { agent, method: 'POST', headers: { 'content-type': 'application/json' } })
+    asked.end(JSON.stringify(chat('a', { stream: true, max_tokens: 150 })))
+    const [response] = await once(asked, 'response') as [IncomingMessage]
+    const closing = app.close()
+    // longer than the grace for heads and handshakes that do not end
+    t.match(await text(response), /data: \[DONE\]\n\n$/)
+    const ended = performance.now()
+    await closing
+    t.ok(performance.now() - ended < 1000, 'closed with the end of the stream, although its connection is kept alive')
+  }
 })
 
 t.test('connections on which nothing happens do not keep it', async t => {
