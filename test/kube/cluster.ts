@@ -49,6 +49,7 @@ export class Cluster {
     process.once('exit', () => {
       this.server?.kill('SIGKILL')
       this.etcd?.kill('SIGKILL')
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
     })
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   }
