@@ -1,5 +1,8 @@
 // What one option is, and the forms its name takes in each place it can be given.
 
+/** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
+export const longest = 2147483
+
 /** A named check of a text beyond its type. */
 export type OptionFormat = 'hostname' | 'url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token'
 
