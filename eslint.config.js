@@ -5,14 +5,15 @@ const tseslint = plugins['typescript-eslint']
 
 /** Folders may import only what stands left of them (docs/architecture.md). */
 const arrows = {
-  core: ['openai', 'policies', 'discovery', 'plugins', 'routes', 'simulator'],
-  openai: ['policies', 'discovery', 'plugins', 'routes', 'simulator'],
-  policies: ['discovery', 'plugins', 'routes', 'simulator'],
-  discovery: ['policies', 'plugins', 'routes', 'simulator'],
+  core: ['openai', 'policies', 'discovery', 'auth', 'plugins', 'routes', 'simulator'],
+  openai: ['policies', 'discovery', 'auth', 'plugins', 'routes', 'simulator'],
+  policies: ['discovery', 'auth', 'plugins', 'routes', 'simulator'],
+  discovery: ['policies', 'auth', 'plugins', 'routes', 'simulator'],
+  auth: ['openai', 'policies', 'discovery', 'plugins', 'routes', 'simulator'],
   plugins: ['routes'],
-  simulator: ['policies', 'discovery', 'plugins', 'routes']
+  simulator: ['policies', 'discovery', 'auth', 'plugins', 'routes']
 }
-const noFastify = ['core', 'openai', 'policies', 'discovery']
+const noFastify = ['core', 'openai', 'policies', 'discovery', 'auth']
 
 export default [
   ...neostandard({ ts: true, ignores: ['build/**', 'dist/**', 'node_modules/**', '.tap/**'] }),

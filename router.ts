@@ -3,6 +3,8 @@ import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import type { DiscoverySource } from './discovery/discovery.ts'
+import { kubernetesSource } from './discovery/kubernetes.ts'
+import { P2pNcclSource } from './discovery/p2p-nccl.ts'
 import { staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
@@ -11,7 +13,11 @@ import adminAccess from './plugins/admin-access.ts'
 import adminListener from './plugins/admin-listener.ts'
 import type { AdminListenerOptions } from './plugins/admin-listener.ts'
 import admission from './plugins/admission.ts'
+import auth from './plugins/auth.ts'
+import type { AuthOptions } from './plugins/auth.ts'
+import { hasMeans } from './plugins/authentication.ts'
 import bodyTimeout from './plugins/body-timeout.ts'
+import caller from './plugins/caller.ts'
 import circuitBreaker from './plugins/circuit-breaker.ts'
 import crossOrigin from './plugins/cors.ts'
 import discovery from './plugins/discovery.ts'
@@ -29,6 +35,7 @@ import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
 import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
+import strictRequests from './plugins/strict-requests.ts'
 import upstream from './plugins/upstream.ts'
 import workers from './plugins/workers.ts'
 import type { Policy } from './policies/policy.ts'
@@ -40,6 +47,8 @@ import passthroughRoutes from './routes/passthrough.ts'
 import probeRoutes from './routes/probes.ts'
 import responseRoutes from './routes/responses.ts'
 
+export type { Authenticate, StatedCaller } from './plugins/auth.ts'
+export type { Caller } from './plugins/caller.ts'
 export type { DiscoverySource } from './discovery/discovery.ts'
 export type { Decision, Policy, PolicyContext, Reason, Routing } from './policies/policy.ts'
 export type { Role, Worker, WorkerSpec, WorkerState } from './core/worker.ts'
@@ -58,6 +67,8 @@ export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnl
   workerUrls?: readonly string[]
   /** Further sources of workers, beside `workerUrls`. */
   sources?: readonly DiscoverySource[]
+  /** Recognises callers in a way of your own, before all other means. Default none. */
+  authenticate?: AuthOptions['authenticate']
   /** Serve metrics on `prometheusHost:prometheusPort`. The server does; default false. */
   metricsListener?: boolean
   /** Serve metrics under this path of the application. Default nowhere. */
@@ -79,9 +90,14 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
   return Object.fromEntries(keys.map(key => [key, options[key]])) as Pick<RouterOptions, Key>
 }
 
+const kubernetesKeys = [
+  'serviceDiscoveryMode', 'selector', 'prefillSelector', 'decodeSelector', 'serviceDiscoveryNamespace', 'serviceDiscoveryPort', 'serviceName',
+  'serviceDiscoveryResyncSecs', 'intraNodeDataParallelSize'
+] as const
+
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
-    policy = 'cache_aware', sources = [], metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
+    policy = 'cache_aware', sources = [], authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
     createAdminServer, cors: anyOrigin = false,
     // Fastify's own options of `register`, which it hands on
     prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers,
@@ -90,8 +106,19 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   // which port the application listens on is not known here
   const options = resolveOptions({ port: 0, ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
   if (typeof policy === 'object' && typeof policy.pick !== 'function') throw new OptionsError('policy takes a name or an object with a method pick')
+  if (authenticate !== undefined && typeof authenticate !== 'function') throw new OptionsError('authenticate takes a function')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
+  const announced = options.vllmDiscoveryAddress === undefined
+    ? []
+    : [new P2pNcclSource({
+        address: options.vllmDiscoveryAddress,
+        maxWorkers: options.vllmDiscoveryMaxWorkers,
+        allow: options.vllmDiscoveryAllow,
+        ranks: { prefill: options.intraNodeDataParallelSize, decode: options.intraNodeDataParallelSize },
+        log: fastify.log
+      })]
+  const found = options.serviceDiscovery ? [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })] : []
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
@@ -101,11 +128,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   if (crossesOrigins) await fastify.register(crossOrigin, pick(options, 'corsAllowedOrigins'))
   if (options.adminPort !== undefined) await fastify.register(adminListener, { adminPort: options.adminPort, adminHost: options.adminHost, createAdminServer })
   await fastify.register(adminAccess, pick(options, 'adminApiKey'))
+  await fastify.register(caller)
   await fastify.register(rawBody, pick(options, 'maxPayloadSize'))
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...sources] })
+  await fastify.register(discovery, { sources: [listed, ...announced, ...found, ...sources] })
   await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
   await fastify.register(loadBalancer, {
     policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
@@ -117,7 +145,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
     'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
   await fastify.register(forward, pick(options,
-    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs'))
+    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'))
   await fastify.register(retry, pick(options,
     'disableRetries', 'retryMaxRetries', 'retryInitialBackoffMs', 'retryMaxBackoffMs', 'retryBackoffMultiplier', 'retryJitterFactor',
     'retryBudgetPercent', 'retryBudgetMinPerSecond'))
@@ -127,9 +155,18 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(outlierDetection, pick(options, 'disableOutlierDetection', 'outlierMaxPercent'))
   await fastify.register(admission, pick(options,
     'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
-  await fastify.register(metrics)
+  await fastify.register(metrics, pick(options, 'authCallerLabels'))
   if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
   if (options.accessLog) await fastify.register(accessLog)
+  // after those that watch requests, so that they see what is refused, and before admission, which stands on the routes
+  await fastify.register(strictRequests)
+  if (authenticate !== undefined || hasMeans(options)) {
+    await fastify.register(auth, {
+      authenticate,
+      ...pick(options, 'apiKeyValidationUrls', 'apiKeysFile', 'jwtIssuer', 'jwtAudience', 'jwksUrl', 'jwtModelsClaim', 'authExemptPaths', 'authCacheTtlSecs',
+        'authCacheNegativeTtlSecs', 'authCacheGraceSecs', 'authCacheSize', 'authTimeoutMs', 'authMaxValidations')
+    })
+  }
   await fastify.register(openApi, { version, ...pick(options, 'swaggerUi') })
   await extend?.(fastify)
 

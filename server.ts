@@ -22,6 +22,11 @@ async function main (argv: readonly string[]): Promise<void> {
       await program.parseAsync(['simulator', ...loaded.argv], { from: 'user' })
       return
     }
+    case 'hash-key': {
+      const { hashKeyCommand } = await import('./server/hash-key.ts')
+      await hashKeyCommand(loaded.argv)
+      return
+    }
     case 'serve': {
       const { serve } = await import('./server/serve.ts')
       await serve(loaded, () => loadOptions(argv, process.env, process.cwd()))

@@ -2,8 +2,9 @@
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from './clock.ts'
 import type { Attempt, Delivery, Setback } from './delivery.ts'
-import { FirstByteTimeoutError } from './errors.ts'
-import { textHeaders } from './headers.ts'
+import { FirstByteTimeoutError, WorkerFramingError } from './errors.ts'
+import { withoutBytes } from './failure.ts'
+import { hasFramingFault, reasonOf, textHeaders } from './headers.ts'
 import { retryableStatuses } from './retry.ts'
 
 /** Longest error answer of a worker that is kept while others are tried; a longer one goes to the client as it comes. */
@@ -19,7 +20,7 @@ interface Held {
   readonly flat: readonly string[]
   readonly status: number
   readonly headers: Start[2]
-  readonly message: string | undefined
+  readonly message: string
   readonly chunks: Buffer[]
   size: number
 }
@@ -90,7 +91,11 @@ class Trial implements Dispatcher.DispatchHandler {
     if (!this.live || status < 200) return
     const { attempt } = this
     const flat = textHeaders(controller.rawHeaders)
-    this.held = { attempt, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message, chunks: [], size: 0 }
+    if (hasFramingFault(flat)) {
+      controller.abort(new WorkerFramingError())
+      return
+    }
+    this.held = { attempt, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message: reasonOf(message), chunks: [], size: 0 }
     attempt.exchange.head(status, flat)
   }
 
@@ -111,6 +116,7 @@ class Trial implements Dispatcher.DispatchHandler {
   onResponseError (_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (!this.live) return
     this.live = false
+    withoutBytes(error)
     this.attempt.exchange.failed(error)
     this.run.failed(this, error)
   }
@@ -212,7 +218,7 @@ export class Run {
     this.relaying = true
     this.kept = undefined
     this.outer.rawHeaders = held.rawHeaders
-    this.delivery.answered({ headers: held.flat, message: held.message ?? '' }, held.attempt.exchange)
+    this.delivery.answered({ headers: held.flat, message: held.message }, held.attempt.exchange)
     this.inner.onResponseStart?.(this.outer, held.status, held.headers, held.message)
     for (const chunk of held.chunks) if (!this.over) this.inner.onResponseData?.(this.outer, chunk)
   }

@@ -7,6 +7,8 @@ export const NoAvailableWorkersError = createError('NO_AVAILABLE_WORKERS', 'No w
 export const WorkerUnreachableError = createError('WORKER_UNREACHABLE', 'The worker chosen for this request could not be reached', 502)
 /** A worker ended the connection, or answered what is not HTTP, before its answer began. */
 export const WorkerConnectionError = createError('WORKER_CONNECTION_FAILED', 'The worker chosen for this request ended the connection before it answered', 502)
+/** An answer's length cannot be told from its head; never shown to a client, who gets a `WORKER_CONNECTION_FAILED`. */
+export const WorkerFramingError = createError('WORKER_FRAMING', 'The head of the answer does not say how long the answer is', 502)
 /** A worker did not answer in time. */
 export const WorkerTimeoutError = createError('WORKER_TIMEOUT', 'The worker chosen for this request did not answer in time', 504)
 /** The first byte of an answer did not come in time; never shown to a client, who gets a `WORKER_TIMEOUT`. */
@@ -41,3 +43,13 @@ export const AdminKeyError = createError('ADMIN_KEY_REQUIRED', 'This route needs
 export const ForeignPageError = createError('FOREIGN_PAGE', 'Pages of this origin may not change the fleet', 403)
 /** Nothing has the path asked for. */
 export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)
+/** The request has no bearer token, or one that nobody knows. Answered with `WWW-Authenticate: Bearer`. */
+export const InvalidApiKeyError = createError('INVALID_API_KEY', '%s', 401)
+/** Whose the token is cannot be found out now. Answered with `Retry-After`. */
+export const AuthUnavailableError = createError('AUTH_UNAVAILABLE', 'The API key cannot be checked now: try again later', 503)
+/** The caller may use certain models only, and this path is none where a model is used, or not in a way the router can be sure of. */
+export const NotAllowedError = createError('NOT_ALLOWED', '%s', 403)
+/** The caller may use certain models only, and the request names another, or none that is certain. */
+export const ModelNotAllowedError = createError('MODEL_NOT_ALLOWED', '%s', 403)
+/** No such model, or none the caller may know of. */
+export const ModelNotFoundError = createError('MODEL_NOT_FOUND', 'The model does not exist, or you have no access to it', 404)

@@ -37,13 +37,18 @@ export function failureKind (error: unknown): FailureKind {
   if (gaveUpConnecting(error)) return 'refused'
   if (codes.some(code => refused.has(code) || untrusted.test(code))) return 'refused'
   if (codes.some(code => timeouts.has(code))) return 'timeout'
-  if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG')) return 'protocol'
+  if (codes.some(code => code.startsWith('HPE_') || code === 'UND_ERR_INVALID_ARG' || code === 'WORKER_FRAMING')) return 'protocol'
   return 'reset'
 }
 
 /** True when the failure says that nothing listens there, as opposed to something that listens badly. */
 export function isUnreachable (error: unknown): boolean {
   return failureKind(error) === 'refused' && !codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')
+}
+
+/** Takes the bytes out of a parser's error that it could not read: they may be somebody's answer, and errors are logged. */
+export function withoutBytes (error: Error): void {
+  if ('data' in error) error.data = undefined
 }
 
 /** True when the call never left: undici takes no such request, or no request any more. */

@@ -35,8 +35,10 @@ export interface WorkerHeaders {
   readonly requestId: string
   /** The data-parallel rank the request is for; the client's own header gives way to it. */
   readonly rank: string | undefined
-  /** `Authorization` for requests whose client sent none. */
+  /** `Authorization` for requests whose client sent none, or whose own is not forwarded. */
   readonly authorization: string | undefined
+  /** The client's own `Authorization` is not forwarded: it was meant for the router. Default false. */
+  readonly withoutClientAuthorization?: boolean
 }
 
 /** Headers for the worker from the client's, as a flat array. The body's length is left to the HTTP client. */
@@ -49,7 +51,10 @@ export function headersForWorker (raw: readonly string[], own: WorkerHeaders): s
     const lower = name.toLowerCase()
     if (notToTheWorker.has(lower) || listed?.has(lower) === true || lower === 'x-request-id' || lower.startsWith(':')) continue
     if (lower === 'x-data-parallel-rank' && own.rank !== undefined) continue
-    if (lower === 'authorization') authorized = true
+    if (lower === 'authorization') {
+      if (own.withoutClientAuthorization === true) continue
+      authorized = true
+    }
     headers.push(name, raw[i + 1] ?? '')
   }
   headers.push('x-request-id', own.requestId)
@@ -98,6 +103,8 @@ export function headerMap (flat: readonly string[]): Record<string, string | str
   for (let i = 0; i < flat.length; i += 2) {
     const name = (flat[i] ?? '').toLowerCase()
     const value = flat[i + 1] ?? ''
+    // whoever copies them into a plain object would set something else
+    if (name === '__proto__') continue
     const known = map[name]
     if (known === undefined) map[name] = value
     else if (Array.isArray(known)) known.push(value)
@@ -110,6 +117,22 @@ export function headerMap (flat: readonly string[]): Record<string, string | str
 export function textHeaders (raw: unknown): string[] {
   if (!Array.isArray(raw)) return []
   return raw.map(part => Buffer.isBuffer(part) ? part.toString('latin1') : String(part))
+}
+
+/**
+ * True when the head of an answer leaves room for doubt where its body ends, or the body is coded for the transfer in a way that nobody
+ * asked for and that the client would not hear of (RFC 9112 §6.1, §6.3).
+ */
+export function hasFramingFault (raw: readonly string[]): boolean {
+  const coding = headerIn(raw, 'transfer-encoding')
+  return coding !== undefined && (coding.toLowerCase() !== 'chunked' || headerIn(raw, 'content-length') !== undefined)
+}
+
+const ascii = /^[\t\x20-\x7e]*$/
+
+/** The words beside a status as Latin-1, as Node writes them; undici has read them as UTF-8. */
+export function reasonOf (message = ''): string {
+  return ascii.test(message) ? message : Buffer.from(message).toString('latin1').replaceAll(/[^\t\x20-\x7e\x80-\xff]/g, '')
 }
 
 /** Value of the first header of that lower-case name in a flat array. */

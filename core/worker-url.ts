@@ -1,4 +1,5 @@
 // Reads the URL of a worker as people write it: `http://host:port[/path][@rank]`.
+import { loosePath } from './request-target.ts'
 
 /** A worker's address taken apart. */
 export interface WorkerUrl {
@@ -18,11 +19,18 @@ export function isWorkerUrl (text: string): boolean {
   }
 }
 
+/** Longer ones are a mistake, and stand in every log line about the worker. */
+const longest = 2048
+
+/** What a worker's URL may look like. Parsers forgive much more, each in its own way: then what is written is not what is meant. */
+const shape = /^https?:\/\/(?:\[[\da-f:.]+\]|[\w.-]+)(?::\d{1,5})?(\/[\w.~!$&'()*+,;=:@%/-]*)?$/i
+
 /**
  * Takes a worker's URL apart.
  * @throws Error whose message says what is wrong without repeating the URL, which may hold a credential
  */
 export function parseWorkerUrl (text: string): WorkerUrl {
+  if (text.length > longest) throw new Error(`it is longer than ${longest} characters`)
   const [, address = text, rank] = /^(.*?)(?:@(\d{1,5}))?$/s.exec(text.trim()) ?? []
   if (/^grpcs?:/i.test(address)) throw new Error('gRPC workers are not supported')
   const url = URL.canParse(address) ? new URL(address) : undefined
@@ -30,5 +38,8 @@ export function parseWorkerUrl (text: string): WorkerUrl {
   if (url.username !== '' || url.password !== '') throw new Error('a URL must not hold credentials: use the option api-key')
   if (/[?#\s]/.test(address)) throw new Error('a query, a fragment or a space cannot be part of it')
   if (url.hostname.includes(',')) throw new Error('several URLs are separated by spaces after the flag, by commas in the environment')
+  const written = shape.exec(address)
+  if (written === null || url.port === '0') throw new Error('it is not a URL like http://HOST:PORT')
+  if (loosePath(written[1] ?? '/') === undefined) throw new Error('its path leads elsewhere, or has escapes that are none')
   return { url: address.replace(/\/+$/, ''), rank: rank === undefined ? undefined : Number(rank) }
 }

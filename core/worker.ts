@@ -41,6 +41,18 @@ export interface WorkerSpec {
   readonly priority?: number
   /** Shown in `/workers` for clients of the reference; without meaning here. Default 1. */
   readonly cost?: number
+  /** Port of a prefill worker's bootstrap server (Mooncake). */
+  readonly bootstrapPort?: number
+  /** Where its KV connector listens, as `ip:port`, as it announced itself (P2pNccl, MoRI-IO). */
+  readonly zmqAddress?: string
+  /** The KV connector it announced itself with. */
+  readonly connector?: 'p2p-nccl' | 'moriio'
+  /** MoRI-IO: who moves the KV cache. `READ`: the decode worker fetches it; `WRITE`: the prefill worker sends it. */
+  readonly transferMode?: 'READ' | 'WRITE'
+  /** Tensor-parallel size, as it announced itself. */
+  readonly tpSize?: number
+  /** Data-parallel size, as it announced itself. */
+  readonly dpSize?: number
 }
 
 /** One entry of the fleet. A class for the sake of one fixed shape on the hot path; only the registry and leases change it. */

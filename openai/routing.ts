@@ -79,12 +79,17 @@ export class RequestRouting implements Routing {
     return (span && readString(this.body, span)) || undefined
   }
 
+  /** Whether the body, read as plain JSON, has `kv_transfer_params` other than null. */
+  get namesKvTransferParams (): boolean {
+    return this.field('kv_transfer_params') !== undefined
+  }
+
   /**
    * Whether the client sent `kv_transfer_params` other than null. True as well when it cannot be ruled out: the worker also
    * understands JSON in UTF-16 and UTF-32, which the router does not look into.
    */
   get hasKvTransferParams (): boolean {
-    return this.field('kv_transfer_params') !== undefined || isWideJson(this.body)
+    return this.namesKvTransferParams || isWideJson(this.body)
   }
 
   get opening (): Uint8Array | undefined {

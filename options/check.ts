@@ -1,4 +1,5 @@
 // What options must mean together: contradictions are errors, doubtful combinations warnings.
+import { parseHostPort } from '../core/host-port.ts'
 import type { RouterOptions } from '../options.ts'
 import { OptionsError } from './coerce.ts'
 
@@ -14,17 +15,30 @@ const adminAddress = '127.0.0.1'
  */
 export function checkTogether (options: RouterOptions, say: (key: keyof RouterOptions) => string): string[] {
   const warnings: string[] = []
+  const unset = (key: keyof RouterOptions): string => say(key).replace(' (default)', '')
   if (options.port !== 0 && options.port === options.prometheusPort && overlap(options.host, options.prometheusHost)) {
     throw new OptionsError(`${say('prometheusPort')} takes another port than ${say('port')} on the same host, ` +
       `not ${options.prometheusPort} for both`)
   }
   checkListeners(options, say)
+  checkAnnouncements(options, say)
   checkFiles(options, say)
   if (options.policy === 'power_of_two' && options.workerUrls.length * options.intraNodeDataParallelSize === 1) {
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
       'it gets every request until another is added')
   }
-  return warnings
+  if (options.jwtIssuer === undefined) {
+    const needing = (['jwksUrl', 'jwtAudience', 'jwtModelsClaim'] as const).find(key => options[key] !== undefined && options[key].length > 0)
+    if (needing !== undefined) throw new OptionsError(`${say(needing)} is about JWTs, which are accepted only with ${unset('jwtIssuer')}`)
+  } else {
+    if (options.jwksUrl === undefined && !(/^https?:\/\//i.test(options.jwtIssuer) && URL.canParse(options.jwtIssuer))) {
+      throw new OptionsError(`${say('jwtIssuer')} must be an http:// or https:// URL, where its keys can be asked for, or ${unset('jwksUrl')} must be given`)
+    }
+    if (options.jwtAudience.length === 0) {
+      warnings.push(`${unset('jwtAudience')} is not given: a token that the issuer made for any other service is accepted as well`)
+    }
+  }
+  return [...warnings, ...checkKubernetes(options, say)]
 }
 
 /** The name of an option that was not given. */
@@ -44,6 +58,15 @@ function checkListeners (options: RouterOptions, say: (key: keyof RouterOptions)
   }
 }
 
+function checkAnnouncements (options: RouterOptions, say: (key: keyof RouterOptions) => string): void {
+  const address = options.vllmDiscoveryAddress === undefined ? undefined : parseHostPort(options.vllmDiscoveryAddress)
+  if (address === undefined || address.port === 0) return
+  for (const [host, port] of [['host', 'port'], ['prometheusHost', 'prometheusPort'], ['adminHost', 'adminPort']] as const) {
+    if (address.port !== options[port] || !overlap(address.host, options[host])) continue
+    throw new OptionsError(`${say('vllmDiscoveryAddress')} takes another port than ${say(port)} on the same host, not ${address.port} for both`)
+  }
+}
+
 function checkFiles (options: RouterOptions, say: (key: keyof RouterOptions) => string): void {
   if (options.apiKey !== undefined && options.apiKeyFile !== undefined) {
     throw new OptionsError(`${say('apiKeyFile')} takes the place of ${say('apiKey')}: give one of them`)
@@ -53,6 +76,33 @@ function checkFiles (options: RouterOptions, say: (key: keyof RouterOptions) => 
     if (options[given] !== undefined && options[absent] === undefined) throw new OptionsError(`${say(given)} is of use together with ${missing(absent, say)} only`)
   }
   if (options.tlsClientCa !== undefined && options.tlsCert === undefined) throw new OptionsError(`${say('tlsClientCa')} is of use together with ${missing('tlsCert', say)} only`)
+}
+
+function checkKubernetes (options: RouterOptions, say: (key: keyof RouterOptions) => string): string[] {
+  const { serviceDiscovery, serviceDiscoveryMode: mode, selector, prefillSelector, decodeSelector, serviceName } = options
+  const selectors = (['selector', 'prefillSelector', 'decodeSelector'] as const).filter(key => options[key].length > 0)
+  const names = (keys: ReadonlyArray<keyof RouterOptions>): string => keys.map(say).join(', ')
+  /** An option to be given, which therefore is not. */
+  const other = (key: keyof RouterOptions): string => say(key).replace(/ \(default\)$/, '')
+  if (!serviceDiscovery) {
+    const idle = [...selectors, ...(serviceName.length > 0 ? ['serviceName' as const] : [])]
+    return idle.length > 0 ? [`${names(idle)} without effect: ${say('serviceDiscovery')} is off`] : []
+  }
+  if (mode === 'pods' && selectors.length === 0) {
+    throw new OptionsError(`${say('serviceDiscovery')} needs the labels of workers: give ${other('selector')}, or ${other('prefillSelector')} and ${other('decodeSelector')}`)
+  }
+  if (mode !== 'pods' && serviceName.length === 0) throw new OptionsError(`${say('serviceDiscoveryMode')} ${mode} needs ${other('serviceName')}`)
+  const warnings: string[] = []
+  if (mode === 'pods' && serviceName.length > 0) warnings.push(`${say('serviceName')} without effect: ${say('serviceDiscoveryMode')} is pods`)
+  if (mode === 'endpointslices' && serviceName.some(name => name.includes('.'))) warnings.push(`${say('serviceName')}: a Service's name has no dot; whole DNS names are for service-dns`)
+  if (mode === 'service-dns' && selectors.length > 0) warnings.push(`${names(selectors)} without effect: ${say('serviceDiscoveryMode')} is service-dns, which knows no labels`)
+  else if ((prefillSelector.length > 0) !== (decodeSelector.length > 0)) warnings.push(`${names(selectors)}: prefill and decode workers are of use together only`)
+  else if (selector.length === 0 && sameLabels(prefillSelector, decodeSelector)) warnings.push(`${names(selectors)} are the same labels: every worker is a prefill worker`)
+  return warnings
+}
+
+function sameLabels (one: readonly string[], other: readonly string[]): boolean {
+  return one.length > 0 && one.length === other.length && one.every(label => other.includes(label))
 }
 
 function overlap (host: string, other: string): boolean {

@@ -1,5 +1,7 @@
 // One value of one option, from wherever it came: the typed value, or an error of one clear line.
 import { isIP } from 'node:net'
+import { isNetwork } from '../core/cidr.ts'
+import { formatHostPort, parseHostPort } from '../core/host-port.ts'
 import { parseWorkerUrl } from '../core/worker-url.ts'
 import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
 
@@ -21,6 +23,7 @@ const matching = (pattern: RegExp) => (text: string) => pattern.test(text) ? tex
 const checks: Readonly<Record<OptionFormat, Check>> = {
   hostname: { allowed: 'a host name or an IP address, without a port', plural: 'host names', read: readHostname },
   url: { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readUrl },
+  'service-url': { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readServiceUrl },
   'header-name': {
     allowed: 'a header name',
     plural: 'header names',
@@ -34,7 +37,17 @@ const checks: Readonly<Record<OptionFormat, Check>> = {
     plural: 'IP addresses, networks, loopback, linklocal, uniquelocal or true',
     read: readProxy
   },
-  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) }
+  'host-port': { allowed: 'HOST:PORT', plural: 'HOST:PORT texts', read: readHostPort },
+  network: { allowed: 'an IP address or a network such as 10.0.0.0/8', plural: 'IP addresses or networks such as 10.0.0.0/8', read: text => isNetwork(text) ? text : refused() },
+  token: { allowed: 'visible ASCII characters without spaces', plural: 'texts of visible ASCII characters', read: matching(/^[\x21-\x7e]+$/) },
+  label: {
+    allowed: 'a label KEY=VALUE',
+    plural: 'labels KEY=VALUE',
+    read: matching(/^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\/)?[A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?=([A-Za-z0-9]([-\w.]{0,61}[A-Za-z0-9])?)?$/)
+  },
+  namespace: { allowed: 'the name of a namespace', plural: 'names of namespaces', read: matching(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/) },
+  service: { allowed: 'the name of a Service', plural: 'names of Services', read: matching(/^[a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?\.?$/) },
+  port: { allowed: 'a port number or the name of a port', plural: 'ports', read: readPort }
 }
 
 /** What an option takes, in words that fit after "takes". */
@@ -75,7 +88,9 @@ export function coerce (spec: OptionSpec, raw: unknown, as: string): OptionValue
   }
 }
 
-function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unknown, as: string): string {
+function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, raw: unknown, as: string): string {
+  // a number is one way to name a port
+  const value = spec.format === 'port' && typeof raw === 'number' ? String(raw) : raw
   if (typeof value !== 'string') fail(spec, value, as, 'a text is needed, put it in quotes')
   if (value === '') fail(spec, value, as)
   const read = spec.format === undefined ? value : checks[spec.format].read(value)
@@ -83,7 +98,8 @@ function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, value: unkn
 }
 
 function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
-  const items: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const given: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
+  const items = spec.type === 'list' && spec.splits === true ? given.flatMap(item => typeof item === 'string' ? item.split(',') : [item]) : given
   const texts = items
     .map(item => typeof item === 'string' ? item.trim() : item)
     .filter(item => item !== '')
@@ -99,6 +115,11 @@ function readHostname (text: string): string | Refusal {
   const bare = text.replace(/^\[(.*)\]$/, '$1')
   if (isIP(bare) !== 0) return bare
   return /^[a-z0-9_]([a-z0-9_.-]*[a-z0-9_.])?$/i.test(text) && !/^[\d.]+$/.test(text) ? text : refused()
+}
+
+function readHostPort (text: string): string | Refusal {
+  const address = parseHostPort(text)
+  return address === undefined ? refused() : formatHostPort(address)
 }
 
 /** A worker's URL in the one form the router uses it. */
@@ -122,10 +143,19 @@ function readOrigin (text: string): string | Refusal {
 function readProxy (text: string): string | Refusal {
   if (/^\d+$/.test(text)) return refused('a number of hops cannot be checked: name the addresses of the proxies')
   if (['true', 'loopback', 'linklocal', 'uniquelocal'].includes(text)) return text
-  const [address = '', bits, ...rest] = text.split('/')
-  const version = isIP(address)
-  const fits = bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= (version === 4 ? 32 : 128))
-  return version !== 0 && fits && rest.length === 0 ? text : refused()
+  return isNetwork(text) ? text : refused()
+}
+
+/** The URL of some other service, which may have a query; kept as it is written. */
+function readServiceUrl (text: string): string | Refusal {
+  if (!/^https?:\/\/[^\s#]+$/i.test(text) || !URL.canParse(text)) return refused('it is not a URL like https://HOST/PATH')
+  const { username, password } = new URL(text)
+  return username === '' && password === '' ? text : refused('a URL must not hold credentials')
+}
+
+function readPort (text: string): string | Refusal {
+  if (/^\d+$/.test(text)) return Number(text) >= 1 && Number(text) <= 65535 ? String(Number(text)) : refused()
+  return /^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(text) ? text : refused()
 }
 
 function range (what: string, { min, max, exclusiveMin }: { min?: number, max?: number, exclusiveMin?: number }): string {

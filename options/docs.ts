@@ -41,7 +41,8 @@ the option, what was given and what is allowed, and exit code 2. Secrets are nev
   \`VLLM_ROUTER_PORT=tcp://10.0.0.1:30000\`: that value is not taken for a port (\`enableServiceLinks: false\` in the pod avoids it);
 - the policy \`power_of_two\` with a single worker, which the Rust router refuses: workers may come later.
 
-\`--port\` and \`--prometheus-port\` must differ where both listen on the same address, unless they are 0.
+\`--port\` and \`--prometheus-port\` must differ where both listen on the same address, unless they are 0. \`--service-discovery\` needs a
+selector, or a service name, depending on its mode ([Kubernetes](kubernetes.md)).
 `
 
 /** The whole page. */
@@ -56,7 +57,7 @@ export function optionsPage (): string {
 
 function row (spec: OptionSpec): string {
   const fallback = spec.type === 'switch' ? hasNegation(spec) ? 'off' : '' : code(defaultText(spec)) || 'none'
-  const cells = [flags(spec), comesFrom(spec, 'environment') ? code(environmentName(spec.name)) : '', fallback, allowedText(spec), spec.help]
+  const cells = [flags(spec), comesFrom(spec, 'environment') ? [environmentName(spec.name), ...(spec.variables ?? [])].map(code).join(', ') : '', fallback, allowedText(spec), spec.help]
   return `| ${cells.map(cell => cell.replaceAll('|', '\\|')).join(' | ')} |`
 }
 

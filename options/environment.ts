@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import fastifyEnv from '@fastify/env'
 import Fastify from 'fastify'
 import { OptionsError } from './coerce.ts'
-import { comesFrom, environmentName, environmentPrefix, type GivenOptions, longNames, type OptionSpec } from './spec.ts'
+import { comesFrom, environmentPrefix, type GivenOptions, type OptionSpec, variablesOf } from './spec.ts'
 import { suggest } from './suggest.ts'
 
 /** The variables of an environment, such as `process.env`. */
@@ -18,11 +18,11 @@ export async function readEnvironment (
   specs: readonly OptionSpec[], environment: Environment, cwd: string
 ): Promise<{ given: GivenOptions, warnings: string[] }> {
   const names = new Map(specs.filter(spec => comesFrom(spec, 'environment')).flatMap(spec =>
-    longNames(spec).map(name => [environmentName(name), spec] as const)))
+    variablesOf(spec).map(name => [name, spec] as const)))
   const data: Record<string, string> = {}
   const ofKubernetes: string[] = []
   for (const [name, value] of Object.entries(environment)) {
-    if (!name.startsWith(environmentPrefix) || value === undefined || value.trim() === '') continue
+    if (!(name.startsWith(environmentPrefix) || names.has(name)) || value === undefined || value.trim() === '') continue
     if (isServiceVariable(name, value, names.get(name))) ofKubernetes.push(name)
     else data[name] = value
   }
@@ -37,7 +37,7 @@ export async function readEnvironment (
     if (raw.trim() === '') continue
     const spec = names.get(as)
     if (spec === undefined) {
-      warnings.push(`ignored ${as}: no option has this name${suggest(bare(as), [...names.keys()].map(bare), environmentPrefix)}`)
+      warnings.push(`ignored ${as}: no option has this name${suggest(bare(as), prefixed(names).map(bare), environmentPrefix)}`)
       continue
     }
     const other = given.get(spec.name)
@@ -49,15 +49,14 @@ export async function readEnvironment (
 
 /**
  * The given variables over those of `.env`. All are texts to the schema: `coerce` reads them, so that values are checked in one
- * place. What does not begin with the router's prefix is dropped.
+ * place. What neither begins with the router's prefix nor is an option's variable is dropped.
  */
 async function merge (names: ReadonlyMap<string, OptionSpec>, data: Record<string, string>, cwd: string): Promise<Record<string, string>> {
   const text = { type: 'string' }
-  const known = [...names.keys()]
   const schema = {
     type: 'object',
-    properties: Object.fromEntries(known.map(name => [name, text])),
-    patternProperties: { [`^${environmentPrefix}(?!(${known.map(bare).join('|')})$)`]: text }
+    properties: Object.fromEntries([...names.keys()].map(name => [name, text])),
+    patternProperties: { [`^${environmentPrefix}(?!(${prefixed(names).map(bare).join('|')})$)`]: text }
   }
   const app = Fastify()
   try {
@@ -68,6 +67,10 @@ async function merge (names: ReadonlyMap<string, OptionSpec>, data: Record<strin
   } finally {
     await app.close()
   }
+}
+
+function prefixed (names: ReadonlyMap<string, OptionSpec>): string[] {
+  return [...names.keys()].filter(name => name.startsWith(environmentPrefix))
 }
 
 /** `VLLM_ROUTER_PORT` → `PORT`. */

@@ -95,7 +95,7 @@ function describe (spec: OptionSpec): string {
   const notes = [
     spec.type === 'choice' ? `choices: ${spec.choices.join(', ')}` : '',
     defaultText(spec) === '' ? '' : `default: ${defaultText(spec)}`,
-    comesFrom(spec, 'environment') ? `env: ${environmentName(spec.name)}` : '',
+    comesFrom(spec, 'environment') ? `env: ${[environmentName(spec.name), ...(spec.variables ?? [])].join(', ')}` : '',
     hasNegation(spec) ? `off: ${flagName(`no-${spec.name}`)}` : '',
     longNames(spec).length > 1 ? `also: ${longNames(spec).slice(1).map(flagName).join(', ')}` : ''
   ].filter(note => note !== '')

@@ -29,13 +29,13 @@ export type LoadedOptions =
   }
   | { readonly command: 'help', readonly text: string }
   | { readonly command: 'version' }
-  /** The simulator reads the rest of the command line by itself. */
-  | { readonly command: 'simulator', readonly argv: readonly string[] }
+  /** These read the rest of the command line by themselves. */
+  | { readonly command: 'simulator' | 'hash-key', readonly argv: readonly string[] }
 
 const about: ProgramAbout = {
   name: 'vllm-router',
-  usage: '[options]\n       vllm-router simulator [options]',
-  description: 'Routes OpenAI API calls to a fleet of vLLM workers. The second form starts one simulated worker.\n' +
+  usage: '[options]\n       vllm-router simulator [options]\n       vllm-router hash-key [options]',
+  description: 'Routes OpenAI API calls to a fleet of vLLM workers. The second form starts one simulated worker, the third makes a line for --api-keys-file.\n' +
     'A flag counts more than the environment (and .env), that more than the config file, that more than the default.'
 }
 
@@ -48,7 +48,7 @@ const about: ProgramAbout = {
  * @throws OptionsError with one clear line
  */
 export async function loadOptions (argv: readonly string[], environment: Environment, cwd: string): Promise<LoadedOptions> {
-  if (argv[0] === 'simulator') return { command: 'simulator', argv: argv.slice(1) }
+  if (argv[0] === 'simulator' || argv[0] === 'hash-key') return { command: argv[0], argv: argv.slice(1) }
   const flags = parseFlags(optionSpecs, argv)
   if (flags.has('help')) return { command: 'help', text: helpText(optionSpecs, about) }
   if (flags.has('version')) return { command: 'version' }

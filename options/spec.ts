@@ -1,13 +1,20 @@
 // What one option is, and the forms its name takes in each place it can be given.
 
+/** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
+export const longest = 2147483
+
 /** A named check of a text beyond its type. */
-export type OptionFormat = 'hostname' | 'url' | 'header-name' | 'path' | 'url-path' | 'token' | 'origin' | 'proxy'
+export type OptionFormat =
+  | 'hostname' | 'url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token' | 'host-port' | 'network' | 'origin' | 'proxy'
+  | 'label' | 'namespace' | 'service' | 'port'
 
 /** Where a value can come from, strongest first. */
 export type OptionOrigin = 'flag' | 'environment' | 'file'
 
 /** Headings of `--help` and of docs/options.md. */
-export type OptionGroup = 'Server' | 'TLS' | 'Admin' | 'Workers' | 'Health checks' | 'Retries' | 'Circuit breaker' | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
+export type OptionGroup =
+  | 'Server' | 'TLS' | 'Admin' | 'Authentication' | 'Workers' | 'ZMQ discovery' | 'Kubernetes' | 'Health checks' | 'Retries' | 'Circuit breaker'
+  | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
 
 interface CommonSpec {
   /** kebab-case; every other form is made from it. */
@@ -17,6 +24,8 @@ interface CommonSpec {
   readonly help: string
   /** Other accepted names; a single letter is a short flag. */
   readonly aliases?: readonly string[]
+  /** Further variables of the environment, as they are written. */
+  readonly variables?: readonly string[]
   /** Stands for the value in `--help`. */
   readonly placeholder?: string
   /** The value is never printed. */
@@ -49,6 +58,8 @@ interface ListSpec extends CommonSpec {
   readonly default: readonly string[]
   /** Of each item. */
   readonly format?: OptionFormat
+  /** Also an item of a flag or an array is split at commas. */
+  readonly splits?: true
 }
 
 interface ChoiceSpec extends CommonSpec {
@@ -89,6 +100,11 @@ export const environmentPrefix = 'VLLM_ROUTER_'
 /** `worker-urls` → `VLLM_ROUTER_WORKER_URLS`. */
 export function environmentName (name: string): string {
   return environmentPrefix + name.replaceAll('-', '_').toUpperCase()
+}
+
+/** Every variable of the environment that gives an option. */
+export function variablesOf (spec: OptionSpec): string[] {
+  return [...longNames(spec).map(environmentName), ...(spec.variables ?? [])]
 }
 
 /** `worker-urls` → `--worker-urls`; one letter is a short flag. */

@@ -1,10 +1,9 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
 import { accessTable } from './access-table.ts'
+import { discoveryTable } from './discovery-table.ts'
+import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
-
-/** The longest time a Node timer can hold (2^31 - 1 ms), in seconds. */
-const longest = 2147483
 
 /** Every option, in the order of `--help`. */
 export const optionTable = [
@@ -112,6 +111,8 @@ export const optionTable = [
     name: 'response-affinity-size', type: 'integer', min: 0, default: 100000, group: 'Workers',
     help: 'How many response ids are remembered, so that /v1/responses/{id} goes to the worker that made the response.'
   },
+
+  ...discoveryTable,
 
   {
     name: 'health-check-endpoint', type: 'string', format: 'url-path', default: '/health', placeholder: 'PATH', group: 'Health checks',

@@ -13,10 +13,12 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
         reqId: request.id,
         method: request.method,
         client,
-        path: request.url.split('?', 1)[0],
+        // what is no path may hold a credential before its host
+        path: request.url.startsWith('/') ? request.url.split('?', 1)[0] : undefined,
         status: reply.raw.headersSent ? reply.raw.statusCode : undefined,
         end: call?.exchange.end,
         failure: request.routerFailure ?? undefined,
+        caller: request.caller?.name,
         worker: call?.assignment.worker.id,
         reason: call?.assignment.decision.reason,
         firstByteMs: call?.firstByteMs,
@@ -33,6 +35,6 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
 
 /** Fastify plugin: access log. */
 export const accessLog: FastifyPluginCallback = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['routerFailure', 'workerCall'] }
+  fastify: '5.x', name: 'vllm-router-access-log', decorators: { request: ['routerFailure', 'workerCall', 'caller'] }
 })
 export default accessLog

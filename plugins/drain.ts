@@ -88,6 +88,8 @@ const plugin: FastifyPluginAsync = async fastify => {
   const connected = collect(sockets)
   const client = collect(clients)
   const requested = (_request: IncomingMessage, answer: ServerResponse): void => {
+    // every plugin that watches a request listens for its end: more of them than Node takes for a leak
+    answer.setMaxListeners(0)
     answers.add(answer)
     if (draining) {
       answer.shouldKeepAlive = false

@@ -15,6 +15,7 @@ import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
 import { errorEvent } from '../openai/sse.ts'
+import { checkModel } from './allowed-models.ts'
 import { Calls } from './call.ts'
 import type { Call } from './call.ts'
 import { Deliveries } from './deliveries.ts'
@@ -30,6 +31,8 @@ export interface ForwardingLimits {
   requestTimeoutSecs?: number
   /** Seconds for one attempt, to the first byte of the answer; 0 = no limit of its own. Default 0. */
   firstByteTimeoutSecs?: number
+  /** Forwards the bearer of a client that the router itself recognised; without it, it stays here. Default false. */
+  forwardAuthorization?: boolean
 }
 
 /** Options of the forward plugin. */
@@ -99,7 +102,7 @@ function explain (call: Call): string {
 /** A path segment that leads up, in clear or encoded. */
 const upwards = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=[/\\?]|%2f|%5c|$)/i
 
-/** False for bodies that no worker reads as JSON, whatever their bytes look like. */
+/** False for bodies that are uploads of some kind: their bytes may look like JSON in UTF-16 and be none. */
 function mayBeJson (request: FastifyRequest): boolean {
   const type = request.headers['content-type']
   return type === undefined || /json/i.test(type) || type === 'application/octet-stream'
@@ -196,7 +199,11 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const request = this.request
     const path = pathOf(request, prefix)
     const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
-    if (options.allowClientKvTransferParams !== true && mayBeJson(request) && routing.hasKvTransferParams) throw new KvTransferParamsError()
+    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path))
+    if (options.allowClientKvTransferParams !== true) {
+      // some workers read JSON whatever its content type says
+      if (mayBeJson(request) ? routing.hasKvTransferParams : routing.namesKvTransferParams) throw new KvTransferParamsError()
+    }
     if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
     let gone = false
     const delivery = new RequestDelivery({
@@ -211,6 +218,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       makes: how.makes,
       deadlineMs: (options.requestTimeoutSecs ?? 1800) * 1000,
       firstByteMs: (options.firstByteTimeoutSecs ?? 0) * 1000,
+      withoutClientAuthorization: request.caller !== null && options.forwardAuthorization !== true,
       chosen: call => chosen(this, call),
       returned: call => present(this, call)
     })
@@ -259,6 +267,6 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
 
 /** Fastify plugin: `reply.forward()`, and `fastify.calls` to watch what becomes of it. */
 export const forward: FastifyPluginAsync<ForwardOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['routerFailure'] }
+  fastify: '5.x', name: 'vllm-router-forward', decorators: { fastify: ['workers', 'balancer', 'upstream'], request: ['routerFailure', 'caller'] }
 })
 export default forward

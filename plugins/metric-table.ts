@@ -2,6 +2,7 @@
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
 import type { BreakerState } from '../core/breaker.ts'
+import type { DiscoverySource, SourceCounts } from '../discovery/discovery.ts'
 
 /** Buckets of the Rust router for durations, in seconds. */
 const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
@@ -35,10 +36,17 @@ export interface RouterMetrics {
   readonly retriesExhausted: promClient.Counter<'route'>
   readonly retryBackoff: promClient.Histogram<'attempt'>
   readonly discoveryUpdates: promClient.Counter<'source'>
+  readonly registrations: promClient.Counter<'source' | 'result'>
+  readonly registrationsRefused: promClient.Counter<'source' | 'reason'>
   readonly breakerTransitions: promClient.Counter<'worker' | 'from' | 'to'>
   readonly breakerOutcomes: promClient.Counter<'worker' | 'outcome'>
   readonly queueWait: promClient.Histogram
   readonly queueRejections: promClient.Counter<'reason'>
+  readonly authDecisions: promClient.Counter<'outcome' | 'via'>
+  readonly authGraces: promClient.Counter
+  readonly authValidations: promClient.Histogram<'answer'>
+  readonly callerRequests: promClient.Counter<'caller'>
+  readonly callerTokens: promClient.Counter<'caller' | 'kind'>
 }
 
 /** One worker as gauges show it; what is undefined is not shown. */
@@ -65,7 +73,9 @@ export interface Readings {
   /** Requests that wait to be let in, and that were. */
   readonly queued: () => number
   readonly admitted: () => number
-  readonly sources: () => Iterable<{ name: string, ok: boolean }>
+  readonly sources: () => Iterable<DiscoverySource>
+  /** Tokens remembered. */
+  readonly tokens: () => { valid: number, invalid: number }
 }
 
 const prefix = 'vllm_router_'
@@ -101,10 +111,17 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     retriesExhausted: counter('retries_exhausted_total', 'Requests that were tried again and got an error all the same, by route', ['route']),
     retryBackoff: histogram('retry_backoff_duration_seconds', 'Pause before another attempt, by the number of the attempt before it (1 to 10, 10+); 0 after a refused connection', durations, ['attempt']),
     discoveryUpdates: counter('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source']),
+    registrations: counter('discovery_registrations_total', 'What workers that announce themselves did, by source and result: added, changed, renewed, expired', ['source', 'result']),
+    registrationsRefused: counter('discovery_registrations_refused_total', 'Announcements of workers that were not taken, by source and reason: malformed, not_allowed, full, conflict', ['source', 'reason']),
     breakerTransitions: counter('cb_state_transitions_total', 'Moves of a worker\'s circuit breaker, by the states it went from and to: closed, open, half_open', ['worker', 'from', 'to']),
     breakerOutcomes: counter('cb_outcomes_total', 'Calls to a worker as its circuit breaker judged them: success, failure, or neither (a client\'s mistake or departure, a worker that asked for a pause)', ['worker', 'outcome']),
     queueWait: histogram('queue_wait_seconds', 'Time in the queue of requests that had to wait for a place, whether they got one or waited too long', durations),
-    queueRejections: counter('queue_rejections_total', 'Requests that were not served, by reason: full (the queue was full), timeout (waited too long)', ['reason'])
+    queueRejections: counter('queue_rejections_total', 'Requests that were not served, by reason: full (the queue was full), timeout (waited too long)', ['reason']),
+    authDecisions: counter('auth_decisions_total', 'Requests whose caller was asked for, by outcome: valid, missing (no bearer token), invalid, unavailable (nobody could tell); and by what recognised the caller: key, jwt, validation, hook, none', ['outcome', 'via']),
+    authGraces: counter('auth_grace_total', 'Tokens let in on an old answer because no validation URL could tell; each counts once in 5 seconds'),
+    authValidations: histogram('auth_validation_duration_seconds', 'Calls to validation URLs, by answer: valid, invalid, failed', durations, ['answer']),
+    callerRequests: counter('caller_requests_total', 'Requests to be served by a worker, by caller; callers beyond --auth-caller-labels are called other', ['caller']),
+    callerTokens: counter('caller_tokens_total', 'Tokens as workers counted them, by caller and kind: prompt, completion', ['caller', 'kind'])
   }
 }
 
@@ -144,12 +161,66 @@ export function gauges (client: typeof promClient, register: Registry, readings:
   perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', worker => worker.weight)
   // eslint-disable-next-line no-new
   new client.Gauge({
-    name: prefix + 'discovery_source_ok',
-    help: '1 while a source of workers can see its origin',
+    name: prefix + 'auth_cache_entries',
+    help: 'Tokens whose check is remembered, by what it found: valid, invalid',
     registers,
-    labelNames: ['source'],
+    labelNames: ['finding'],
     collect () {
-      for (const source of readings.sources()) this.set({ source: source.name }, source.ok ? 1 : 0)
+      const { valid, invalid } = readings.tokens()
+      this.set({ finding: 'valid' }, valid)
+      this.set({ finding: 'invalid' }, invalid)
+    }
+  })
+  sourceMetrics(client, register, readings.sources)
+}
+
+/** How sources of workers are doing; counters are the sources' own and only read here. */
+function sourceMetrics (client: typeof promClient, register: Registry, sources: () => Iterable<DiscoverySource>): void {
+  const registers = [register]
+  const gauge = (name: string, help: string, read: (source: DiscoverySource) => number | undefined): void => {
+    // eslint-disable-next-line no-new
+    new client.Gauge({
+      name: prefix + name,
+      help,
+      registers,
+      labelNames: ['source'],
+      collect () {
+        this.reset()
+        for (const source of sources()) {
+          const value = read(source)
+          if (value !== undefined) this.set({ source: source.name }, value)
+        }
+      }
+    })
+  }
+  const counter = (name: string, help: string, read: (counts: SourceCounts) => ReadonlyMap<string, number>): void => {
+    // eslint-disable-next-line no-new
+    new client.Counter({
+      name: prefix + name,
+      help,
+      registers,
+      labelNames: ['source', 'reason'],
+      collect () {
+        this.reset()
+        for (const source of sources()) {
+          const counts = source.counts?.()
+          for (const [reason, count] of counts === undefined ? [] : read(counts)) this.inc({ source: source.name, reason }, count)
+        }
+      }
+    })
+  }
+  gauge('discovery_source_ok', '1 while a source of workers can see its origin', source => source.health().ok ? 1 : 0)
+  gauge('discovery_stale_seconds', 'Time since the origin of a source last gave a sign of life', source => source.health().staleSecs)
+  counter('discovery_relists_total', 'Whole lists a source took of its origin, by reason: start, resync (it was time), expired (its watch was too old)', counts => counts.relists)
+  counter('discovery_watch_restarts_total', 'Watches of a source that were opened again, by what ended the one before: ended (the server did), failed, silent (nothing came for too long), behind (a list showed what it had missed), expired (too old)', counts => counts.watchRestarts)
+  // eslint-disable-next-line no-new
+  new client.Gauge({
+    name: prefix + 'discovery_registered_workers',
+    help: 'Workers that have announced themselves and are heard of, by source and role',
+    registers,
+    labelNames: ['source', 'role'],
+    collect () {
+      for (const { name, registrations } of sources()) for (const [role, count] of registrations?.known() ?? []) this.set({ source: name, role }, count)
     }
   })
 }

@@ -7,12 +7,15 @@ import type promClient from 'prom-client'
 import { isComplete } from '../core/reply.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Call } from './call.ts'
+import { CallerCounts } from './caller-counts.ts'
 import { eventMetrics, gauges } from './metric-table.ts'
 
 /** Options of the metrics plugin. */
 export interface MetricsOptions {
   /** Also the Node process's own metrics (`process_*`, `nodejs_*`). Default true. */
   processMetrics?: boolean
+  /** Callers with a series of their own; all others share one called `other`. Default 100. */
+  authCallerLabels?: number
 }
 
 declare module 'fastify' {
@@ -76,13 +79,16 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     ready: () => workers.candidates('regular').workers.length,
     minInFlight: () => workers.candidates('regular').minInFlight,
     maxInFlight: () => workers.candidates('regular').maxInFlight,
+    tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
-    * sources () {
-      for (const source of fastify.discovery) yield { name: source.name, ok: source.health().ok }
-    }
+    sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)
+  for (const { name, registrations } of fastify.discovery) {
+    registrations?.on('step', step => metrics.registrations.labels(name, step).inc())
+    registrations?.on('refused', reason => metrics.registrationsRefused.labels(name, reason).inc())
+  }
 
   const series = new Map<Worker, WorkerSeries>()
   function seriesOf (worker: Worker): WorkerSeries {
@@ -155,6 +161,16 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   })
   calls.on('exhausted', call => metrics.retriesExhausted.labels(call.route).inc())
 
+  // authentication is optional, and comes after those who watch it: what it refuses is seen by all
+  fastify.addHook('onReady', async () => {
+    if (!fastify.hasDecorator('authentication')) return
+    const { authentication } = fastify
+    authentication.on('decided', (outcome, via) => metrics.authDecisions.labels(outcome, via).inc())
+    authentication.on('graced', () => metrics.authGraces.inc())
+    authentication.on('validated', (answer, milliseconds) => metrics.authValidations.labels(answer).observe(milliseconds / 1000))
+  })
+  const callers = new CallerCounts(metrics, options.authCallerLabels ?? 100)
+
   // the reply's own `close` comes exactly once however a request ends; Fastify's onResponse does not
   fastify.addHook('onRequest', (request, reply, next) => {
     const route = reply.routeOptions.config.workerRoute
@@ -169,6 +185,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
       metrics.requests.labels(route).inc()
       metrics.requestDuration.labels(route).observe(seconds)
       if (error !== undefined) metrics.requestErrors.labels(route, error).inc()
+      if (request.caller !== null) callers.count(request.caller, request)
       if (route !== '/v1/embeddings') return
       metrics.embeddings.inc()
       metrics.embeddingsDuration.observe(seconds)
@@ -180,6 +197,6 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
 
 /** Fastify plugin: Prometheus metrics, `fastify.metricsRegistry`. */
 export const metrics: FastifyPluginAsync<MetricsOptions> = fp(plugin, {
-  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['routerFailure', 'workerCall'] }
+  fastify: '5.x', name: 'vllm-router-metrics', decorators: { fastify: ['workers', 'balancer', 'calls', 'discovery'], request: ['routerFailure', 'workerCall', 'caller'] }
 })
 export default metrics

@@ -16,8 +16,8 @@ const plugin: FastifyPluginCallback<RawBodyOptions> = (fastify, options, done) =
   fastify.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: options.maxPayloadSize ?? 536_870_912 }, (_request, body, next) => next(null, body))
   fastify.addHook('onRequest', (request, _reply, next) => {
     const type = request.raw.headers['content-type']
-    // only the parser's choice hangs on this value: the worker gets the client's own, from the raw headers
-    if (type !== undefined && !wellFormed.test(type)) request.raw.headers['content-type'] = 'application/octet-stream'
+    // only the parser's choice hangs on this value: the worker gets the client's own, from the raw headers; Fastify insists on one for QUERY
+    if (type === undefined ? request.method === 'QUERY' : !wellFormed.test(type)) request.raw.headers['content-type'] = 'application/octet-stream'
     next()
   })
   done()

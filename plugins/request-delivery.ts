@@ -30,6 +30,8 @@ export interface DeliveryRequest {
   readonly deadlineMs: number
   /** Milliseconds for one attempt, to the first byte of the answer; 0 = no limit of its own. */
   readonly firstByteMs: number
+  /** The client's own `Authorization` was meant for the router. */
+  readonly withoutClientAuthorization: boolean
   /** Told of every choice. */
   readonly chosen: (call: Call) => void
   /** Told whose answer the client gets, where that is not the last choice. */
@@ -87,7 +89,10 @@ export class RequestDelivery implements Delivery {
       origin: worker.origin,
       path: worker.basePath + this.what.path,
       headers: headersForWorker(request.raw.rawHeaders, {
-        requestId: request.id, rank: worker.rankHeader, authorization: fastify.upstream.authorization
+        requestId: request.id,
+        rank: worker.rankHeader,
+        authorization: fastify.upstream.authorization,
+        withoutClientAuthorization: this.what.withoutClientAuthorization
       }),
       exchange: call.exchange,
       limitMs: firstByteMs > 0 ? Math.min(firstByteMs, left) : left

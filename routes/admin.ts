@@ -1,10 +1,11 @@
 // Routes for those who run the fleet: the list of workers, its changes, loads and caches.
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
 import type { BreakerState } from '../core/breaker.ts'
 import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
 import { isWorkerUrl } from '../core/worker-url.ts'
 import type { Worker } from '../core/worker.ts'
+import { answers, describeOnly } from './answers.ts'
 import { routesFor } from './audience.ts'
 
 /** Options of the admin routes. */
@@ -27,7 +28,7 @@ const fanOut = 64
 
 const tags = ['workers']
 const byUrl = {
-  querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it' } } }
+  querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it', examples: ['http://127.0.0.1:8000'] } } }
 }
 const drains = {
   querystring: { type: 'object', properties: { drain: { type: 'boolean', default: true, description: 'false: end its requests now; streams with an error event, those not answered yet at another worker' } } }
@@ -36,13 +37,23 @@ const newWorker = {
   type: 'object',
   required: ['url'],
   properties: {
-    url: { type: 'string', minLength: 1 },
+    url: { type: 'string', minLength: 1, examples: ['http://127.0.0.1:8000', 'http://127.0.0.1:8001@1'] },
     model_id: { type: 'string' },
     priority: { type: 'number' },
     cost: { type: 'number' },
     worker_type: { type: 'string', enum: ['regular'] },
     labels: { type: 'object', additionalProperties: { type: 'string' } }
   }
+}
+
+const isText = (value: unknown): boolean => value === undefined || typeof value === 'string'
+const isNumber = (value: unknown): boolean => value === undefined || typeof value === 'number'
+
+/** Fastify would make a text of what is none, even of null, where a text is asked for. */
+function typesAreKept (request: FastifyRequest, _reply: FastifyReply, next: (error?: Error) => void): void {
+  const { url, model_id: model, priority, cost, labels } = (request.body ?? {}) as Record<string, unknown>
+  const kept = [url, model, ...Object.values(labels ?? {})].every(isText) && [priority, cost].every(isNumber) && labels !== null
+  next(kept ? undefined : new InvalidRequestError('`url`, `model_id` and `labels` must be strings, `priority` and `cost` numbers'))
 }
 
 function show (worker: Worker, breaker: BreakerState | undefined): object {
@@ -66,6 +77,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
     models: [...worker.models?.keys() ?? []],
     in_flight: worker.inFlight,
     processed: worker.processed,
+    ...(worker.spec.bootstrapPort === undefined ? {} : { bootstrap_port: worker.spec.bootstrapPort }),
     labels: worker.spec.labels ?? {}
   }
 }
@@ -75,6 +87,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   const registry = fastify.workers
   const manual = fastify.manualWorkers
   const startedAt = Date.now()
+  describeOnly(fastify)
   routesFor(fastify, 'admin')
   // in this scope bodies are the router's own to read
   fastify.removeContentTypeParser('*')
@@ -96,21 +109,21 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     return worker
   }
 
-  fastify.get('/list_workers', { schema: { tags, summary: 'URLs of all workers, in the order they came' } }, (_request, reply) => {
+  fastify.get('/list_workers', { schema: { tags, summary: 'URLs of all workers, in the order they came', response: answers.urls } }, (_request, reply) => {
     reply.send({ urls: registry.list().map(worker => worker.id) })
   })
 
-  fastify.post<{ Querystring: { url: string } }>('/add_worker', { schema: { ...byUrl, tags, summary: 'Add a worker; it takes traffic once it answers' } }, (request, reply) => {
+  fastify.post<{ Querystring: { url: string } }>('/add_worker', { schema: { ...byUrl, tags, summary: 'Add a worker; it takes traffic once it answers', response: answers.said } }, (request, reply) => {
     manual.add(request.query.url)
     reply.type('text/plain; charset=utf-8').send(`Successfully added worker: ${request.query.url}`)
   })
 
-  fastify.post<{ Querystring: { url: string } }>('/remove_worker', { schema: { ...byUrl, tags, summary: 'Remove a worker; it finishes what it has' } }, (request, reply) => {
+  fastify.post<{ Querystring: { url: string } }>('/remove_worker', { schema: { ...byUrl, tags, summary: 'Remove a worker; it finishes what it has', response: answers.said } }, (request, reply) => {
     manual.remove(request.query.url)
     reply.type('text/plain; charset=utf-8').send(`Successfully removed worker: ${request.query.url}`)
   })
 
-  fastify.get('/workers', { schema: { tags, summary: 'All workers with their states' } }, (_request, reply) => {
+  fastify.get('/workers', { schema: { tags, summary: 'All workers with their states', response: answers.workers } }, (_request, reply) => {
     const workers = registry.list()
     const count = (role: string): number => workers.filter(worker => worker.role === role).length
     reply.send({
@@ -120,7 +133,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     })
   })
 
-  fastify.post<{ Body: NewWorker | null }>('/workers', { schema: { tags, summary: 'Add a worker', body: newWorker } }, (request, reply) => {
+  fastify.post<{ Body: NewWorker | null }>('/workers', { preValidation: typesAreKept, schema: { tags, summary: 'Add a worker', body: newWorker, response: answers.changed } }, (request, reply) => {
     if (request.body === null) throw new InvalidRequestError('The body must be a JSON object with a `url`')
     const { url, model_id: model, priority, cost, labels } = request.body
     manual.add(url, {
@@ -133,19 +146,19 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   })
 
   // a wildcard: a worker's URL, encoded or not, is longer than a path parameter may be
-  fastify.get<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'One worker, by its encoded URL' } }, (request, reply) => {
+  fastify.get<{ Params: { '*': string } }>('/workers/*', { schema: { tags, summary: 'One worker, by its encoded URL', response: answers.worker } }, (request, reply) => {
     const worker = named(request.params['*'])
     reply.send(show(worker, breakerOf(worker)))
   })
 
-  fastify.delete<{ Params: { '*': string }, Querystring: { drain: boolean } }>('/workers/*', { schema: { ...drains, tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has unless told otherwise' } }, (request, reply) => {
+  fastify.delete<{ Params: { '*': string }, Querystring: { drain: boolean } }>('/workers/*', { schema: { ...drains, tags, summary: 'Remove a worker, by its encoded URL; it finishes what it has unless told otherwise', response: answers.changed } }, (request, reply) => {
     named(request.params['*'])
     const removed = manual.remove(request.params['*'])
     if (!request.query.drain) for (const worker of removed) fastify.deliveries.cut(worker)
     reply.send({ success: true, message: `Worker ${request.params['*']} removed` })
   })
 
-  fastify.get('/get_loads', { schema: { tags, summary: 'Requests running and waiting on each worker, as it says itself; -1 where it does not' } }, async () => {
+  fastify.get('/get_loads', { schema: { tags, summary: 'Requests running and waiting on each worker, as it says itself; -1 where it does not', response: answers.loads } }, async () => {
     const loads = await inBatches(registry.urls(), fanOut, async url => {
       const told = await fastify.upstream.client.loads(url).catch(() => undefined)
       return registry.at(url).map(worker => ({ worker: worker.id, load: loadOf(worker, told) }))
@@ -153,7 +166,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     return { workers: loads.flat() }
   })
 
-  fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not' } }, async (_request, reply) => {
+  fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not', response: answers.flushed } }, async (_request, reply) => {
     fastify.balancer.policy.flush?.()
     const workers = await inBatches(registry.urls(), fanOut, async url => {
       const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)
@@ -163,7 +176,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     return await reply.code(all ? 200 : 207).send({ status: all ? 'ok' : 'partial', workers })
   })
 
-  fastify.get('/get_server_info', { schema: { tags, summary: 'About this router' } }, (_request, reply) => {
+  fastify.get('/get_server_info', { schema: { tags, summary: 'About this router', response: answers.serverInfo } }, (_request, reply) => {
     reply.send({
       name: 'fastify-vllm-router',
       version: options.version,
@@ -173,7 +186,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     })
   })
 
-  fastify.get('/get_model_info', { schema: { tags, summary: 'The models served' } }, (_request, reply) => {
+  fastify.get('/get_model_info', { schema: { tags, summary: 'The models served', response: answers.modelInfo } }, (_request, reply) => {
     const models = [...registry.models().keys()]
     reply.send({ model_path: models[0] ?? null, is_generation: true, models })
   })

@@ -30,11 +30,15 @@ export function closeOwnPaths (fastify: FastifyInstance): () => void {
         exposeHeadRoute: false,
         schema: { hide: true },
         ...(config?.audience === undefined ? {} : { config: { audience: config.audience } }),
-        ...(config?.audience === 'admin' && fastify.hasDecorator('adminAccess') ? { onRequest: fastify.adminAccess.guard } : {}),
-        handler (request, reply) {
-          reply.header('allow', allow)
-          throw new MethodNotAllowedError(request.method, request.url.split('?', 1)[0])
-        }
+        // before the body is read, however long that is, and judged
+        onRequest: [
+          ...(config?.audience === 'admin' && fastify.hasDecorator('adminAccess') ? [fastify.adminAccess.guard] : []),
+          (request, reply, next) => {
+            reply.header('allow', allow)
+            next(new MethodNotAllowedError(request.method, request.url.split('?', 1)[0]))
+          }
+        ],
+        handler: (_request, reply) => reply
       })
     }
   }

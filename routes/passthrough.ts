@@ -1,5 +1,6 @@
 // Every other path a worker may serve, known or not yet invented: forwarded as it is, through @fastify/reply-from.
 import type { FastifyPluginCallback } from 'fastify'
+import { MethodNotAllowedError } from '../core/errors.ts'
 
 /** Paths of vLLM's with a name of their own in metrics; all others share one, so that clients cannot make up series. */
 const named = [
@@ -15,9 +16,11 @@ export interface PassthroughOptions {
 
 /** Fastify plugin: everything the router does not own. */
 export const passthroughRoutes: FastifyPluginCallback<PassthroughOptions> = (fastify, options, done) => {
+  // TRACE is answered with the request as it arrived, and so with what is only for workers, such as the router's own key
+  const methods = fastify.supportedMethods.filter(method => method !== 'TRACE')
   for (const path of options.unknown ? [...named, '/*'] : named) {
     fastify.route({
-      method: fastify.supportedMethods,
+      method: methods,
       url: path,
       exposeHeadRoute: false,
       schema: { hide: true },
@@ -25,6 +28,17 @@ export const passthroughRoutes: FastifyPluginCallback<PassthroughOptions> = (fas
       // reply-from warns of every failed call; the router tells what matters by worker states, metrics and the access log
       logLevel: 'error',
       handler: (_request, reply) => { reply.forward({ via: 'from' }) }
+    })
+  }
+  if (options.unknown) {
+    fastify.route({
+      method: 'TRACE',
+      url: '/*',
+      schema: { hide: true },
+      handler (request, reply) {
+        reply.header('allow', methods.join(', '))
+        throw new MethodNotAllowedError(request.method, request.url.split('?', 1)[0])
+      }
     })
   }
   done()

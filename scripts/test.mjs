@@ -3,6 +3,7 @@
 import { spawn } from 'node:child_process'
 import { readFileSync, rmSync } from 'node:fs'
 import { createInterface } from 'node:readline'
+import { testFiles } from './group-tests.mjs'
 
 const args = process.argv.slice(2)
 const testsOnly = args.includes('--tests-only')
@@ -35,12 +36,13 @@ process.stdout.write('tests\n')
 let passed = 0
 let failed = 0
 let skipped = 0
-const code = await run('node_modules/tap/dist/esm/run.mjs', ['--reporter=tap', ...forTap], line => {
+const code = await run('node_modules/tap/dist/esm/run.mjs', ['--reporter=tap', ...(forTap.length > 0 ? forTap : testFiles())], line => {
   // every file is one test at the top level; within it every assertion counts
   const assertion = /^\s+(not )?ok \d+ - (?!.*# time=)/.exec(line)
   if (/^ok \d+ - .*# SKIP/i.test(line) || (assertion && /# SKIP/i.test(line))) skipped++
   else if (assertion) assertion[1] ? failed++ : passed++
-  if (/^(not ok|Bail out)/.test(line.trim()) || /^ok /.test(line) || process.env.VERBOSE) process.stdout.write(line + '\n')
+  if (/ # SKIP/i.test(line) || /^\s*# figure: /.test(line)) process.stdout.write(line.trim() + '\n')
+  else if (/^(not ok|Bail out)/.test(line.trim()) || /^ok /.test(line) || process.env.VERBOSE) process.stdout.write(line + '\n')
   else if (failed > 0 && /^\s+(---|\.\.\.|[a-zA-Z]+:|[-+] )/.test(line)) process.stdout.write(line + '\n')
 })
 if (code !== 0 && failed === 0) failed = 1

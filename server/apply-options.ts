@@ -15,9 +15,10 @@ interface Part {
   readonly apply: (router: FastifyInstance, options: RouterOptions) => unknown
 }
 
-/** What the circuit breaker plugin can do; it may be absent. */
+/** What a part can do; it may be absent. */
 interface Configurable {
-  configure (options: Partial<RouterOptions>): void
+  /** False: the change cannot be made while the router runs. */
+  configure (options: Partial<RouterOptions>): boolean | void
 }
 
 function pick (options: RouterOptions, keys: readonly Key[]): Partial<RouterOptions> {
@@ -31,8 +32,7 @@ function decorator (name: string, ...keys: Key[]): Part {
     apply (router, options) {
       if (!router.hasDecorator(name)) return false
       const part: Configurable = router.getDecorator(name)
-      part.configure(pick(options, keys))
-      return true
+      return part.configure(pick(options, keys)) !== false
     }
   }
 }
@@ -59,12 +59,17 @@ const parts: readonly Part[] = [
   decorator('breakers', 'disableCircuitBreaker', 'cbFailureThreshold', 'cbSuccessThreshold', 'cbTimeoutDurationSecs', 'cbWindowDurationSecs',
     'cbHalfOpenRequests', 'panicMode'),
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
-  decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs'),
+  decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'),
+  decorator('authentication', 'apiKeyValidationUrls', 'authExemptPaths', 'authCacheTtlSecs', 'authCacheNegativeTtlSecs', 'authCacheGraceSecs',
+    'authCacheSize', 'authTimeoutMs', 'authMaxValidations'),
   decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs'),
   decorator('upstream', 'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure'),
   decorator('adminAccess', 'adminApiKey'),
   decorator('corsPolicy', 'corsAllowedOrigins')
 ]
+
+/** Options that `applyOptions` can change while the router runs. */
+export const reloadable: readonly Key[] = parts.flatMap(({ keys }) => keys)
 
 /** What became of a change of options, by their names as flags. */
 export interface Applied {

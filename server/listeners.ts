@@ -4,6 +4,7 @@ import type { RequestListener, Server } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import type { Http2SecureServer, ServerHttp2Session } from 'node:http2'
 import { createServer as createTlsServer } from 'node:https'
+import { ClientErrors } from './client-errors.ts'
 import type { ServerTls } from './tls.ts'
 
 /** Milliseconds a connection is kept on which nothing is asked. Fastify's own. */
@@ -25,15 +26,24 @@ function checkIntervalMs (headersMs: number): number {
   return Math.max(50, Math.min(1000, headersMs / 4))
 }
 
-/** Options of Node's servers for a limit on the head of a request, and none on the whole of it. */
-export function headLimits (headersMs: number): { headersTimeout: number, connectionsCheckingInterval: number, requestTimeout: number } {
-  return { headersTimeout: Math.ceil(headersMs), connectionsCheckingInterval: checkIntervalMs(headersMs), requestTimeout: 0 }
+/** Options of Node's servers that concern the heads of requests. */
+interface HeadLimits {
+  readonly headersTimeout: number
+  readonly connectionsCheckingInterval: number
+  readonly requestTimeout: number
+  readonly requireHostHeader: boolean
+}
+
+/** A limit on the time of a head and none on the whole of a request. One without `Host` is refused by the router, in its own shape. */
+export function headLimits (headersMs: number): HeadLimits {
+  return { headersTimeout: Math.ceil(headersMs), connectionsCheckingInterval: checkIntervalMs(headersMs), requestTimeout: 0, requireHostHeader: false }
 }
 
 /** The servers of one process. */
 export class Listeners {
   private readonly tls: ServerTls | undefined
   private readonly servers = new Set<Server>()
+  private readonly clientErrors = new ClientErrors()
   private headersMs: number
 
   constructor (tls: ServerTls | undefined, headersMs: number) {
@@ -45,6 +55,7 @@ export class Listeners {
   add (server: Server): Server {
     if (this.servers.has(server)) return server
     this.servers.add(server)
+    this.clientErrors.watch(server)
     server.once('close', () => this.servers.delete(server))
     return server
   }
@@ -73,7 +84,6 @@ export class Listeners {
       ...limits,
       keepAliveTimeout: keepAliveMs,
       keepAliveTimeoutBuffer: 1000,
-      requireHostHeader: true,
       shouldUpgradeCallback: () => false
     })
     server.on('session', session => this.bound(session))

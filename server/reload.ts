@@ -2,12 +2,12 @@
 import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { OptionFileError } from '../core/option-file.ts'
+import { watchFile } from '../core/watch-file.ts'
 import { OptionsError } from '../options.ts'
 import type { RouterOptions } from '../options.ts'
 import type { LoadedOptions } from '../options/load.ts'
 import { applyOptions, changedKeys } from './apply-options.ts'
 import { inFlags } from './start-error.ts'
-import { watchFile } from '../core/watch-file.ts'
 
 /** What reloading needs to know of the server. */
 export interface ReloadOptions {

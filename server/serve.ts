@@ -2,6 +2,7 @@
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyInstance, FastifyReply, FastifyServerFactory } from 'fastify'
+import { MethodNotAllowedError } from '../core/errors.ts'
 import type { LoadedOptions } from '../options/load.ts'
 import { ownHeaders } from '../core/headers.ts'
 import { describeError } from '../plugins/errors.ts'
@@ -23,8 +24,14 @@ const summaryPatienceMs = 1000
  */
 const notOurs: NonNullable<closeWithGrace.Options['skip']> = ['SIGILL', 'SIGTRAP', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGSEGV', 'SIGUSR2']
 
+/** Answers what no route takes in the shape of the router's own errors. */
+function refuse (error: Error, reply: FastifyReply): void {
+  const { status, body } = describeError(error)
+  void reply.code(status).headers(ownHeaders).type('application/json; charset=utf-8').send(body)
+}
+
 /** How options that hold the server itself are applied while it runs. */
-const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
+export const ownOptions = ['drainDelaySecs', 'drainTimeoutSecs', 'clientHeaderTimeoutSecs', 'logLevel'] as const
 
 /**
  * Runs the server until a signal ends it.
@@ -41,7 +48,7 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   const { log, release, setLevel } = await createLogger({ logLevel, logDir }, terminal)
   const tls = tlsCert === undefined ? undefined : new ServerTls({ tlsCert, tlsKey, tlsClientCa }, log)
   const listeners = new Listeners(tls, clientHeaderTimeoutSecs * 1000)
-  const simulators = options.workerUrls.length === 0
+  const simulators = options.workerUrls.length === 0 && !options.serviceDiscovery
     ? await Promise.all(Array.from({ length: simulatedWorkers }, () => startSimulator({ port: 0, ranks: options.intraNodeDataParallelSize })))
     : []
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls
@@ -57,10 +64,14 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
     // while closing, connections that are still open get the router's own answers, in its own shape
     return503OnClosing: false,
     logController: new LogController({ disableRequestLogging: true }),
-    frameworkErrors (error, _request, reply: FastifyReply) {
-      const { status, body } = describeError(error)
-      void reply.code(status).headers(ownHeaders).type('application/json; charset=utf-8').send(body)
-    }
+    // the listeners see to it, for all servers alike
+    clientErrorHandler () {},
+    frameworkErrors: (error, _request, reply: FastifyReply) => refuse(error, reply)
+  })
+  // every path has a route: what is left has a method that Fastify does not know
+  app.setNotFoundHandler((request, reply) => {
+    reply.header('allow', app.supportedMethods.join(', '))
+    refuse(new MethodNotAllowedError(request.method, request.url.split('?', 1)[0]), reply)
   })
   listeners.add(app.server)
   await app.register(vllmRouter, {

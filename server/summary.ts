@@ -15,13 +15,15 @@ export async function settled (router: FastifyInstance, deadlineMs: number): Pro
 /** The summary, ending in a line break. */
 export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
   const workers = router.workers.list()
+  const looking = router.discovery.map(({ name }) => name).filter(name => name !== 'static')
+  const none = looking.length > 0 ? `none yet: looking for them in ${looking.join(', ')}` : 'none yet: add some with --worker-urls, or POST /workers while it runs'
   const lines = [
     '',
     `  vllm-router listens on ${address}`,
     `  policy     ${router.balancer.policy.name}`,
     `  metrics    ${router.metricsAddress}/metrics`,
     ...(router.hasDecorator('adminListener') ? [`  admin      ${router.adminListener.address}/workers`] : []),
-    `  workers    ${workers.length === 0 ? 'none yet: add some with --worker-urls, or POST /workers while it runs' : workers.length}`,
+    `  workers    ${workers.length === 0 ? none : workers.length}`,
     ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])
   ]

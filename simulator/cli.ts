@@ -1,5 +1,6 @@
 // The `simulator` subcommand: a simulated worker from the command line.
-import { InvalidArgumentError, type Command } from 'commander'
+import { InvalidArgumentError, Option, type Command } from 'commander'
+import type { KvConnector, KvRole } from './kv/settings.ts'
 import { startSimulator, type StartedSimulator, type StartOptions } from './start.ts'
 
 /** Options as commander hands them over. */
@@ -15,12 +16,29 @@ interface Flags {
   readonly blockSize: number
   readonly dataParallelSize: number
   readonly apiKey?: string
+  readonly connector?: KvConnector
+  readonly role?: KvRole
+  readonly kvTransferMode: 'pull' | 'push'
+  readonly kvTransferMsPerToken: number
+  readonly kvHoldTimeoutMs: number
+  readonly kvLoadTimeoutMs: number
+  readonly kvLoadFailurePolicy: 'fail' | 'recompute'
+  readonly kvHost?: string
+  readonly kvPort?: number
+  readonly bootstrapPort?: number
+  readonly tensorParallelSize: number
+  readonly register?: string
+  readonly exitOnEngineDeath?: boolean
 }
+
+/** Milliseconds between a death of the engine and that of the process, for its last answer to leave. */
+const lastAnswerMs = 100
 
 /** Adds `simulator` to a program. A bad value or an unknown flag ends the process with exit code 2 and one line of explanation. */
 export function addSimulatorCommand (program: Command): Command {
   return program.command('simulator')
     .description('run a simulated vLLM worker')
+    .showSuggestionAfterError(false)
     .exitOverride(error => process.exit(error.exitCode === 0 ? 0 : 2))
     .option('--host <address>', 'address to listen on', '127.0.0.1')
     .option('--port <number>', 'port to listen on, 0 for any free one', whole(0, 65535), 8000)
@@ -33,9 +51,36 @@ export function addSimulatorCommand (program: Command): Command {
     .option('--block-size <number>', 'tokens in a block', whole(1), 16)
     .option('--data-parallel-size <number>', 'engines behind the address', whole(1, 1024), 1)
     .option('--api-key <key>', 'bearer token that clients need')
-    .action(async (flags: Flags) => {
-      const { lora, dataParallelSize, ...rest } = flags
-      await runSimulator({ ...rest, loras: lora, ranks: dataParallelSize })
+    .addOption(new Option('--connector <name>', 'how KV blocks travel to other workers (default: not at all)').choices(['nixl', 'mooncake', 'moriio', 'p2p-nccl']))
+    .addOption(new Option('--role <name>', 'leg of disaggregated requests it is for (default: both)').choices(['prefill', 'decode', 'both']))
+    .addOption(new Option('--kv-transfer-mode <mode>', 'push: both legs at once (MoRI-IO: WRITE)').choices(['pull', 'push']).default('pull'))
+    .option('--kv-transfer-ms-per-token <number>', 'milliseconds each prompt token takes to come over', atLeast(0), 0.005)
+    .option('--kv-hold-timeout-ms <number>', 'milliseconds blocks are kept for a decode that does not come', atLeast(0), 480_000)
+    .option('--kv-load-timeout-ms <number>', 'milliseconds a decode tries to have its blocks', atLeast(0), 5000)
+    .addOption(new Option('--kv-load-failure-policy <name>', 'what a decode without its blocks does').choices(['fail', 'recompute']).default('fail'))
+    .option('--kv-host <address>', 'address that other workers reach it at (default: that of --host)')
+    .option('--kv-port <number>', 'port that other workers fetch blocks from, 0 for any free one (default: 0)', whole(0, 65535))
+    .option('--bootstrap-port <number>', "the same, by the name that Mooncake's bootstrap server has", whole(0, 65535))
+    .option('--tensor-parallel-size <number>', 'size it tells others', whole(1, 1024), 1)
+    .option('--register <host:port>', 'router to announce it to over ZMQ (connectors moriio and p2p-nccl)')
+    .option('--exit-on-engine-death', 'end with code 1 at a request that would end a real engine')
+    .action(async (flags: Flags, command: Command) => {
+      const { lora, dataParallelSize, tensorParallelSize, bootstrapPort, exitOnEngineDeath, ...rest } = flags
+      const kvPort = rest.kvPort ?? bootstrapPort
+      const onEngineDeath = (): void => { setTimeout(() => process.exit(1), lastAnswerMs) }
+      try {
+        await runSimulator({
+          ...rest,
+          loras: lora,
+          ranks: dataParallelSize,
+          tpSize: tensorParallelSize,
+          ...(kvPort === undefined ? {} : { kvPort }),
+          ...(exitOnEngineDeath === true ? { onEngineDeath } : {})
+        })
+      } catch (error) {
+        if (!(error instanceof RangeError)) throw error
+        command.error(`error: ${error.message}`)
+      }
     })
 }
 

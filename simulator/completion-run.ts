@@ -1,7 +1,7 @@
 // What chat and text completions share: choices through the engine, then either one JSON object or a stream of chunks.
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { EventStream, sendJson } from './answer.ts'
-import { badRequest } from './errors.ts'
+import { badRequest, internalError } from './errors.ts'
 import { generate, sum } from './generate.ts'
 import { optionalInteger, record } from './json.ts'
 import type { Choice, Serving } from './serving.ts'
@@ -31,7 +31,8 @@ export function variantsOf (body: Record<string, unknown>): number {
 /** Generates and answers. `choices` stand in the order of their prompts, `variants` for each prompt. */
 export function runCompletion (serving: Serving, request: FastifyRequest, reply: FastifyReply, body: Record<string, unknown>, choices: readonly Choice[], variants: number, shape: Shape): void {
   const model = serving.modelOf(body)
-  const place = { rank: serving.rankOf(request), model }
+  const rank = serving.rankOf(request)
+  const place = { rank, model, kv: serving.kv?.leg(request.id, shape.idPrefix, rank, body) }
   const id = `${shape.idPrefix}-${request.id}`
   const created = Math.floor(Date.now() / 1000)
   const prompts = choices.filter((_, at) => at % variants === 0)
@@ -41,7 +42,8 @@ export function runCompletion (serving: Serving, request: FastifyRequest, reply:
 
   if (body['stream'] !== true) {
     generate(serving, place, choices, {
-      onDone: cached => sendJson(reply, {
+      onFailed: () => { reply.code(500).send(internalError().body()) },
+      onDone: (cached, kvParams) => sendJson(reply, {
         id,
         object: shape.object,
         created,
@@ -50,7 +52,7 @@ export function runCompletion (serving: Serving, request: FastifyRequest, reply:
         service_tier: null,
         system_fingerprint: 'vllm-0.32.0-simulated',
         usage: usage(sum(choices.map(choice => choice.output.length)), cached),
-        kv_transfer_params: null
+        kv_transfer_params: kvParams
       })
     }, reply)
     return
@@ -76,6 +78,10 @@ export function runCompletion (serving: Serving, request: FastifyRequest, reply:
         if (opening !== undefined) send(opening)
       }
       send(shape.token(at, index, index + 1 === choices[at]?.output.length))
+    },
+    onFailed () {
+      stream.send(internalError().body())
+      stream.done()
     },
     onDone (cached) {
       if (options?.['include_usage'] === true) {

@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import { EventStream, sendJson } from './answer.ts'
 import { runCompletion, variantsOf, type Shape } from './completion-run.ts'
-import { badRequest, invalidField } from './errors.ts'
+import { badRequest, internalError, invalidField } from './errors.ts'
 import { generate } from './generate.ts'
 import { isTokenIds, jsonBody, record, required } from './json.ts'
 import type { Choice, Serving } from './serving.ts'
@@ -34,7 +34,8 @@ export function completionRoutes (app: FastifyInstance, serving: Serving): void 
     if (!isTokenIds(ids)) throw invalidField('token_ids', 'list_type', 'Input should be a valid list')
     const model = serving.modelOf(body)
     const choice = serving.answer(record(required(body, 'sampling_params')) ?? {}, ids)
-    const place = { rank: serving.rankOf(request), model }
+    const rank = serving.rankOf(request)
+    const place = { rank, model, kv: serving.kv?.leg(request.id, 'generate', rank, body) }
     const id = typeof body['request_id'] === 'string' ? body['request_id'] : request.id
     if (body['stream'] === true) {
       const stream = new EventStream(reply)
@@ -43,16 +44,21 @@ export function completionRoutes (app: FastifyInstance, serving: Serving): void 
           request_id: id,
           choices: [{ index: 0, logprobs: null, finish_reason: index + 1 === choice.output.length ? choice.reason : null, token_ids: [choice.output[index]] }]
         }),
+        onFailed () {
+          stream.send(internalError().body())
+          stream.done()
+        },
         onDone: () => stream.done()
       }, reply)
       return
     }
     generate(serving, place, [choice], {
-      onDone: () => sendJson(reply, {
+      onFailed: () => { reply.code(500).send(internalError().body()) },
+      onDone: (_, kvParams) => sendJson(reply, {
         request_id: id,
         choices: [{ index: 0, logprobs: null, finish_reason: choice.reason, token_ids: choice.output }],
         prompt_logprobs: null,
-        kv_transfer_params: null
+        kv_transfer_params: kvParams
       })
     }, reply)
   })

@@ -24,6 +24,7 @@ export function controlRoutes (app: FastifyInstance, serving: Serving, simulator
     })
   }
 
+  app.get('/_simulator/kv', (_, reply) => { reply.send(serving.kv?.state() ?? {}) })
   app.get('/_simulator/requests', (_, reply) => { reply.send(simulator.requests) })
   app.post('/_simulator/failure', async (request, reply) => {
     const failure = failureOf(jsonBody(request))

@@ -1,8 +1,9 @@
-// A vLLM engine without a model: continuous batching, chunked prefill, prefix cache and preemption, on any clock.
+// A vLLM engine without a model: continuous batching, chunked prefill, prefix cache, preemption, and blocks handed from one engine to another, on any clock.
 import type { Clock } from '../core/clock.ts'
 import { BlockCache, type Block } from './block-cache.ts'
 import { engineOptions, type EngineOptions, type EngineStats } from './engine-options.ts'
-import { Sequence, type EngineHandle, type EngineRequest, type FinishReason } from './sequence.ts'
+import { Holds } from './holds.ts'
+import { Sequence, type EngineHandle, type EngineRequest, type FinishReason, type Load } from './sequence.ts'
 import { blockHashes } from './tokens.ts'
 
 /**
@@ -16,6 +17,9 @@ export class Engine {
   private readonly cache: BlockCache
   private readonly running: Sequence[] = []
   private readonly waiting: Sequence[] = []
+  /** Those whose blocks are on their way; they have room and no part in the batch. */
+  private readonly loading = new Set<Sequence>()
+  private readonly holds: Holds
   private readonly batch: Sequence[] = []
   private readonly found: Block[] = []
   private readonly complete = (): void => this.finishStep()
@@ -26,6 +30,11 @@ export class Engine {
   private generationTokens = 0
   private prefixQueries = 0
   private prefixHits = 0
+  private cachedPromptTokens = 0
+  private loadedPromptTokens = 0
+  private loadQueries = 0
+  private loadHits = 0
+  private loadFailures = 0
   private stopped = 0
   private lengthed = 0
   private aborted = 0
@@ -36,6 +45,7 @@ export class Engine {
     this.options = engineOptions(options)
     this.clock = clock
     this.cache = new BlockCache(this.options.kvBlocks)
+    this.holds = new Holds(this.cache, clock, this.options.kvHoldTimeoutMs, () => this.wake())
   }
 
   /** Tokens one request can have, prompt and answer together. */
@@ -56,19 +66,27 @@ export class Engine {
     const blocks = inBlocks ? prompt.blocks : blockHashes(prompt, this.options.blockSize)
     const sequence = new Sequence(request, blocks, tokens, Math.min(request.maxTokens, room), this.onAbort)
     this.waiting.push(sequence)
-    if (!this.busy) this.startStep()
+    this.wake()
     return sequence
   }
 
   stats (): EngineStats {
     return {
       running: this.running.length,
-      waiting: this.waiting.length,
+      waiting: this.waiting.length + this.loading.size,
       kvUsage: this.cache.used / this.cache.capacity,
       promptTokens: this.promptTokens,
       generationTokens: this.generationTokens,
       prefixQueries: this.prefixQueries,
       prefixHits: this.prefixHits,
+      cachedPromptTokens: this.cachedPromptTokens,
+      loadedPromptTokens: this.loadedPromptTokens,
+      loadQueries: this.loadQueries,
+      loadHits: this.loadHits,
+      loadFailures: this.loadFailures,
+      heldBlocks: this.holds.blocks,
+      holdsReleased: this.holds.released,
+      holdsExpired: this.holds.expired,
       finished: { stop: this.stopped, length: this.lengthed },
       aborted: this.aborted,
       preemptions: this.preemptions,
@@ -78,12 +96,17 @@ export class Engine {
 
   /** Requests running and waiting, without making a `stats` object. */
   get load (): number {
-    return this.running.length + this.waiting.length
+    return this.running.length + this.waiting.length + this.loading.size
   }
 
   /** Forgets all cached prefixes. As in vLLM nothing happens, and the answer is false, while requests hold blocks. */
   reset (): boolean {
     return this.cache.reset()
+  }
+
+  /** Goes on where nothing is under way: there is a new request, or room again. */
+  private wake (): void {
+    if (!this.busy) this.startStep()
   }
 
   private startStep (): void {
@@ -124,11 +147,14 @@ export class Engine {
 
   /** Moves the first waiting sequence into the batch, on top of what the prefix cache has of it; false when blocks are short. */
   private admit (sequence: Sequence, budget: number): boolean {
+    // its blocks were loaded
+    if (sequence.allocated > 0) return this.run(sequence, Math.min(sequence.total - sequence.computed, budget))
     const { blockSize } = this.options
     // The last token is computed in any case: its logits give the first token of the answer.
     const idle = this.cache.match(sequence.blocks, Math.floor((sequence.total - 1) / blockSize), this.found)
     const hits = this.found.length
-    const tokens = Math.min(sequence.total - hits * blockSize, budget)
+    const missing = sequence.total - hits * blockSize
+    const tokens = sequence.load === undefined ? Math.min(missing, budget) : missing
     if (Math.ceil(tokens / blockSize) + idle > this.cache.free) return false
     for (const block of this.found) {
       this.cache.hold(block)
@@ -142,10 +168,62 @@ export class Engine {
       this.prefixQueries += sequence.promptTokens
       this.prefixHits += sequence.computed
     }
+    if (sequence.load === undefined) return this.run(sequence, tokens)
+    this.beginLoad(sequence, sequence.load, tokens)
+    return true
+  }
+
+  private run (sequence: Sequence, tokens: number): boolean {
     this.waiting.shift()
     this.running.push(sequence)
     sequence.state = 'running'
     return this.grow(sequence, tokens)
+  }
+
+  /** Takes room for all of a prompt and asks for what the prefix cache lacks of it. */
+  private beginLoad (sequence: Sequence, load: Load, tokens: number): void {
+    const blocks = Math.ceil(sequence.total / this.options.blockSize) - sequence.allocated
+    this.cache.take(blocks)
+    sequence.allocated += blocks
+    sequence.inStep = 0
+    this.waiting.shift()
+    this.loading.add(sequence)
+    sequence.state = 'loading'
+    this.loadQueries += tokens
+    let told = false
+    load.start(found => {
+      if (told) return
+      told = true
+      this.clock.after(found ? tokens * this.options.kvTransferMsPerToken : 0, () => this.endLoad(sequence, load, found ? tokens : undefined))
+    })
+  }
+
+  private endLoad (sequence: Sequence, load: Load, tokens: number | undefined): void {
+    if (sequence.state !== 'loading') return
+    this.loading.delete(sequence)
+    this.endOfLoad(sequence)
+    if (tokens === undefined) this.free(sequence)
+    if (tokens === undefined && load.orElse === 'fail') {
+      sequence.state = 'ended'
+      this.loadFailures++
+      this.tell(sequence, 'error')
+    } else {
+      if (tokens !== undefined) {
+        sequence.loadedTokens = tokens
+        this.loadHits += tokens
+        // the last token is computed here: its logits give the first token of the answer
+        sequence.computed = sequence.promptTokens - 1
+      }
+      sequence.state = 'waiting'
+      this.waiting.unshift(sequence)
+    }
+    this.wake()
+  }
+
+  private endOfLoad (sequence: Sequence): void {
+    const { load } = sequence
+    sequence.load = undefined
+    load?.end()
   }
 
   /** Puts `tokens` more of a sequence into the step, with the blocks they need; false, and nothing changed, when these are short. */
@@ -176,10 +254,15 @@ export class Engine {
   }
 
   private sample (sequence: Sequence): void {
-    if (sequence.generated === 0) this.promptTokens += sequence.promptTokens
+    if (sequence.generated === 0) {
+      this.promptTokens += sequence.promptTokens
+      this.cachedPromptTokens += sequence.cachedTokens
+      this.loadedPromptTokens += sequence.loadedTokens
+    }
     const index = sequence.generated
     const last = index + 1 >= sequence.limit
     if (last) {
+      if (sequence.keepBlocks) this.keep(sequence)
       this.leave(sequence)
       if (sequence.reason === 'stop') this.stopped++
       else this.lengthed++
@@ -196,13 +279,25 @@ export class Engine {
     this.leave(sequence)
     this.aborted++
     this.tell(sequence, 'abort')
+    // others may have waited for its room while nothing ran
+    this.wake()
   }
 
   private leave (sequence: Sequence): void {
-    const list = sequence.state === 'running' ? this.running : this.waiting
-    list.splice(list.indexOf(sequence), 1)
+    if (!this.loading.delete(sequence)) {
+      const list = sequence.state === 'running' ? this.running : this.waiting
+      list.splice(list.indexOf(sequence), 1)
+    }
     this.free(sequence)
     sequence.state = 'ended'
+    this.endOfLoad(sequence)
+  }
+
+  /** Its blocks stay, for another engine. */
+  private keep (sequence: Sequence): void {
+    sequence.hold = this.holds.keep(sequence.held, sequence.allocated - sequence.held.length, sequence.computed)
+    sequence.held = []
+    sequence.allocated = sequence.named = 0
   }
 
   private tell (sequence: Sequence, reason: FinishReason): void {

@@ -28,6 +28,11 @@ export function notFound (message: string, param: string | null = null): VllmErr
   return new VllmError(404, 'NotFoundError', message, param)
 }
 
+/** Something went wrong inside: 500. */
+export function internalError (): VllmError {
+  return new VllmError(500, 'InternalServerError', 'Internal server error')
+}
+
 export function unknownModel (model: string, served: Iterable<string>): VllmError {
   return notFound(`The model \`${model}\` does not exist. Valid aliases: ${[...served].join(', ')}.`, 'model')
 }

@@ -1,7 +1,11 @@
 // The simulator's public face: the engine for replays in virtual time, the worker for tests over sockets.
 export { Engine } from './engine.ts'
 export { engineDefaults, type EngineOptions, type EngineStats } from './engine-options.ts'
-export type { BlockPrompt, EngineHandle, EngineRequest, FinishReason } from './sequence.ts'
+export type { Hold, HoldState } from './holds.ts'
+export type { KvConnector, KvOptions, KvRole } from './kv/settings.ts'
+export type { TransferResult } from './kv/plan.ts'
+export type { TransferRecord } from './kv/transfers.ts'
+export type { BlockPrompt, EngineHandle, EngineRequest, FinishReason, Load } from './sequence.ts'
 export { VirtualClock } from './virtual-clock.ts'
 export { blockHashes, detokenize, tokenize } from './tokens.ts'
 export { renderChat } from './chat-template.ts'

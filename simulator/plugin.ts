@@ -1,6 +1,6 @@
 // A simulated vLLM worker as a Fastify plugin: the HTTP side of its engines, with failures on demand and a record of what it was asked.
 import { createHash, randomUUID } from 'node:crypto'
-import type { FastifyError, FastifyInstance, FastifyPluginCallback, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyError, FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fp from 'fastify-plugin'
 import { breakLater, resetConnection, wasCut } from './answer.ts'
 import { chatRoutes } from './chat.ts'
@@ -10,6 +10,9 @@ import type { Engine } from './engine.ts'
 import { typeOf, VllmError } from './errors.ts'
 import { Failures } from './failures.ts'
 import { rawBody } from './json.ts'
+import { kvSettings } from './kv/settings.ts'
+import { EngineHang } from './kv/plan.ts'
+import { KvTransfers } from './kv/transfers.ts'
 import { modelRoutes } from './models.ts'
 import { poolingRoutes } from './pooling.ts'
 import { responseRoutes } from './responses.ts'
@@ -38,6 +41,8 @@ export interface Simulator {
   readonly requests: readonly SeenRequest[]
   /** Names of the models served now, the base model first. */
   readonly models: readonly string[]
+  /** Blocks that come from and go to other workers; undefined without a connector. */
+  readonly kv: KvTransfers | undefined
 }
 
 declare module 'fastify' {
@@ -49,9 +54,12 @@ declare module 'fastify' {
 /** Longest body accepted, in bytes. */
 const bodyLimit = 1024 ** 3
 
-const plugin: FastifyPluginCallback<SimulatorOptions> = (fastify, options, done) => {
+const plugin: FastifyPluginAsync<SimulatorOptions> = async (fastify, options) => {
   const serving = new Serving(options)
   const failures = new Failures(fastify.server, serving.clock)
+  const settings = kvSettings(options)
+  const kv = settings === undefined ? undefined : new KvTransfers(settings, serving.engines.length, serving.clock, () => failures.current.mode !== 'refuse')
+  serving.kv = kv
   const requests: SeenRequest[] = []
   const prefix = options.prefix ?? ''
   const keep = options.maxRecordedRequests ?? 100
@@ -61,13 +69,22 @@ const plugin: FastifyPluginCallback<SimulatorOptions> = (fastify, options, done)
     failures,
     get aborts () { return aborts },
     requests,
-    get models () { return serving.models }
+    get models () { return serving.models },
+    kv
   }
   fastify.decorate('simulator', simulator)
   fastify.addHook('preClose', done => {
     failures.dispose()
     done()
   })
+  if (kv !== undefined) {
+    fastify.addHook('onReady', () => kv.start())
+    fastify.addHook('onListen', async () => {
+      const address = fastify.server.address()
+      if (typeof address === 'object' && address !== null) await kv.announce(address.port)
+    })
+    fastify.addHook('onClose', () => kv.stop())
+  }
 
   /** The request's path as a worker without prefix would see it. */
   function pathOf (request: FastifyRequest): string {
@@ -165,10 +182,14 @@ const plugin: FastifyPluginCallback<SimulatorOptions> = (fastify, options, done)
     controlRoutes(worker, serving, simulator)
     ready()
   }, { prefix })
-  done()
 }
 
-function answerError (this: FastifyInstance, error: FastifyError | VllmError, request: FastifyRequest, reply: FastifyReply): void {
+function answerError (this: FastifyInstance, error: FastifyError | VllmError | EngineHang, request: FastifyRequest, reply: FastifyReply): void {
+  if (error instanceof EngineHang) {
+    reply.hijack()
+    reply.raw.once('close', () => this.simulator.kv?.died())
+    return
+  }
   if (error instanceof VllmError) {
     reply.code(error.statusCode).send(error.body())
     return
@@ -179,5 +200,5 @@ function answerError (this: FastifyInstance, error: FastifyError | VllmError, re
 }
 
 /** The worker's routes and `fastify.simulator`. Everything but the decorator stays in a scope of its own. */
-export const simulatedWorker: FastifyPluginCallback<SimulatorOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-simulator' })
+export const simulatedWorker: FastifyPluginAsync<SimulatorOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-simulator' })
 export default simulatedWorker

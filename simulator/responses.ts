@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import { EventStream, sendJson } from './answer.ts'
 import { renderChat } from './chat-template.ts'
-import { badRequest, invalidField, notFound } from './errors.ts'
+import { badRequest, internalError, invalidField, notFound } from './errors.ts'
 import { generate } from './generate.ts'
 import { jsonBody, required } from './json.ts'
 import type { Serving } from './serving.ts'
@@ -42,7 +42,8 @@ export function responseRoutes (app: FastifyInstance, serving: Serving, limit: n
     const messages = [...previous, ...inputOf(body)]
     const model = serving.modelOf(body)
     const choice = serving.answer(body, serving.tokenize(renderChat(messages, Array.isArray(body['tools']) ? body['tools'] as unknown[] : [])))
-    const place = { rank: serving.rankOf(request), model }
+    const rank = serving.rankOf(request)
+    const place = { rank, model, kv: serving.kv?.leg(request.id, 'resp', rank, body) }
     const text = detokenize(choice.output)
     const id = `resp_${randomUUID().replaceAll('-', '')}`
     const itemId = `msg_${id.slice(5)}`
@@ -75,7 +76,10 @@ export function responseRoutes (app: FastifyInstance, serving: Serving, limit: n
       return
     }
     if (body['stream'] !== true) {
-      generate(serving, place, [choice], { onDone: cached => sendJson(reply, finish(cached)) }, reply)
+      generate(serving, place, [choice], {
+        onFailed: () => { reply.code(500).send(internalError().body()) },
+        onDone: (cached, kvParams) => sendJson(reply, { ...finish(cached), ...(kvParams === null ? {} : { kv_transfer_params: kvParams }) })
+      }, reply)
       return
     }
     const stream = new EventStream(reply)
@@ -91,6 +95,10 @@ export function responseRoutes (app: FastifyInstance, serving: Serving, limit: n
           send('response.content_part.added', { ...where, part: { type: 'output_text', text: '', annotations: [], logprobs: [] } })
         }
         send('response.output_text.delta', { ...where, delta: tokenText(choice.output[index] ?? 0), logprobs: [] })
+      },
+      onFailed () {
+        stream.send(internalError().body())
+        stream.end()
       },
       onDone (cached) {
         send('response.output_text.done', { ...where, text, logprobs: [] })

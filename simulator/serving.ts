@@ -3,13 +3,15 @@ import type { FastifyRequest } from 'fastify'
 import { systemClock, type Clock } from '../core/clock.ts'
 import { Engine } from './engine.ts'
 import type { EngineOptions } from './engine-options.ts'
+import type { KvOptions } from './kv/settings.ts'
+import type { KvTransfers } from './kv/transfers.ts'
 import { badRequest, unknownModel } from './errors.ts'
 import { Histogram, firstTokenBuckets, interTokenBuckets } from './histogram.ts'
 import { optionalInteger } from './json.ts'
 import { hashText, hashTokens, tokenize, wordToken } from './tokens.ts'
 
-/** What a simulated worker is; the engine's options stand beside its own. */
-export interface SimulatorOptions extends EngineOptions {
+/** What a simulated worker is; the options of the engine and of the KV connector stand beside its own. */
+export interface SimulatorOptions extends EngineOptions, KvOptions {
   /** Name of the base model; default `simulated`. */
   readonly model?: string
   /** Names of LoRA adapters served from the start; default none. */
@@ -69,17 +71,19 @@ export class Serving {
   readonly maxModelLen: number
   readonly clock: Clock
   readonly details: boolean
+  /** Set where the worker has a KV connector. */
+  kv: KvTransfers | undefined
   private readonly seed: number
   private readonly refuseLong: boolean
   private readonly meanAnswer: number
 
   constructor (options: SimulatorOptions) {
-    const { model, loras, ranks = 1, seed, apiKey, enablePromptTokensDetails, maxModelLen, longPrompts, meanAnswerTokens, prefix, clock, maxRecordedRequests, maxStoredResponses, ...engine } = options
+    const { model, loras, ranks = 1, seed, enablePromptTokensDetails, maxModelLen, longPrompts, meanAnswerTokens, clock } = options
     if (!Number.isSafeInteger(ranks) || ranks < 1) throw new RangeError('ranks must be a whole number of 1 or more')
     this.model = model ?? 'simulated'
     for (const name of loras ?? []) this.adapters.set(name, { name, path: `/adapters/${name}` })
     this.clock = clock ?? systemClock
-    this.engines = Array.from({ length: ranks }, () => new Engine(engine, this.clock))
+    this.engines = Array.from({ length: ranks }, () => new Engine(options, this.clock))
     this.firstToken = this.engines.map(() => new Histogram(firstTokenBuckets))
     this.interToken = this.engines.map(() => new Histogram(interTokenBuckets))
     this.maxModelLen = Math.min(maxModelLen ?? 32_768, ...this.engines.map(one => one.capacity))

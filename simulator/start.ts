@@ -24,11 +24,17 @@ export interface StartedSimulator {
 /** Starts a worker. It logs nothing. */
 export async function startSimulator (options: StartOptions = {}): Promise<StartedSimulator> {
   const { host = '127.0.0.1', port = 0, ...worker } = options
-  const app = Fastify({ logger: false, forceCloseConnections: true, exposeHeadRoutes: false })
-  await app.register(simulatedWorker, worker)
-  await app.listen({ host, port })
-  const bound = (app.server.address() as AddressInfo).port
   const name = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '[::1]' : host.includes(':') ? `[${host}]` : host
+  const app = Fastify({ logger: false, forceCloseConnections: true, exposeHeadRoutes: false })
+  try {
+    await app.register(simulatedWorker, { ...worker, kvHost: options.kvHost ?? name.replace(/^\[(.*)\]$/, '$1') })
+    await app.listen({ host, port })
+  } catch (error) {
+    // what listens for other workers may have begun
+    await app.close()
+    throw error
+  }
+  const bound = (app.server.address() as AddressInfo).port
   let closed: Promise<void> | undefined
   return {
     url: `http://${name}:${bound}${options.prefix ?? ''}`,

@@ -9,7 +9,7 @@ export interface Block {
 }
 
 /** All pages a user reads. */
-export const pages: readonly string[] = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync('docs').filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
+export const pages: readonly string[] = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', 'chart/README.md', ...readdirSync('docs').filter(name => name.endsWith('.md')).map(name => `docs/${name}`)]
 
 /** Every block of every page. */
 export function blocks (): Block[] {

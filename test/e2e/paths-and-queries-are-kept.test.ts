@@ -9,7 +9,7 @@ const queries = [
   '?a=%00', '?stream=true#frag'
 ]
 const paths = [
-  '/v1/files/a%20b', '/v1/files/%C3%A4%e2%82%ac', '/v1/files/a%2Fb%2fc', '/v1/files/%2e%2e/x', '/v1/files/../x', '/v1/files/./x', '/v1/files/a..b', '/v1/files/a/../../b',
+  '/v1/files/a%20b', '/v1/files/%C3%A4%e2%82%ac', '/v1/files/a%2Fb%2fc', '/v1/files/a..b', '/v1/files/...', '/v1/files/.hidden',
   '/v1//files', '//double', '/v1/files/', '/v1/{a}|b^c`"<>', '/v1/a\\b', '/v1/~user;p=1,2@x:y!$&\'()*+=', '/v1/models/org%2Fmodel', '/v1/models/org/model',
   '/v1/responses/resp_1/input_items', '/V1/Chat/Completions', '/v1/chat/completions/', '/%76%31/chat/completions', '/v1/files/%25', '/v1/files/' + 'long'.repeat(500)
 ]
@@ -47,9 +47,9 @@ t.test('request targets', async t => {
   })
 })
 
-t.test('targets that no URL has', async t => {
+t.test('targets that no URL has, or that another URL has, too', async t => {
   const worker = await startRawWorker(t)
   const { port } = await startRouter(t, { workerUrls: [worker.url] })
-  for (const path of ['/v1/files/%E4', '/v1/files/%', '/v1/files/%zz', '/v1/fil\xe9']) t.equal((await send(port, { path })).status, 400)
+  for (const path of ['/v1/files/%E4', '/v1/files/%', '/v1/files/%zz', '/v1/fil\xe9', '/v1/files/%2e%2e/x', '/v1/files/../x', '/v1/files/./x', '/v1/files/a/../../b']) t.equal((await send(port, { path })).status, 400)
   t.equal(worker.requests.length, 0)
 })

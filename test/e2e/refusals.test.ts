@@ -31,6 +31,13 @@ t.test('kv_transfer_params', async t => {
       }
     }
   }
+  // whatever its type says, for some workers do not ask; what only looks like JSON in UTF-16 is an upload
+  for (const type of ['text/plain', 'application/x-www-form-urlencoded', 'audio/wav', 'multipart/form-data; boundary=x']) {
+    const got = await send(port, { path: '/generate', headers: [['Content-Type', type]], body: refused[0] ?? '' })
+    t.same([got.status, worker.requests.length], [400, 0], type)
+    t.equal((await send(port, { path: '/generate', headers: [['Content-Type', type]], body: refused.at(-1) ?? '' })).status, 200, type)
+    worker.requests.length = 0
+  }
   t.equal(router.workers.list()[0]?.inFlight, 0)
   const { port: allowing } = await startRouter(t, { workerUrls: [worker.url], allowClientKvTransferParams: true })
   for (const path of paths) {

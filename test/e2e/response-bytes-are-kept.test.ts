@@ -64,8 +64,9 @@ t.test('answers', async t => {
         const type = 'Content-Type: application/problem+json\r\n'
         worker.answer = bytes(`HTTP/1.1 ${line}\r\n${bodyless ? '' : type}Connection: close\r\n${bodyless ? '\r\n' : `Content-Length: ${error.length}\r\n\r\n${error}`}`)
         const got = await send(port, { path, body: '{}' })
-        if (got.statusLine !== `HTTP/1.1 ${line}` || got.body.toString() !== (bodyless ? '' : error) || !got.complete) {
-          t.same([got.statusLine, got.body.toString(), got.complete], [`HTTP/1.1 ${line}`, bodyless ? '' : error, true], path)
+        const sent = Buffer.from(`HTTP/1.1 ${line}`).toString('latin1')
+        if (got.statusLine !== sent || got.body.toString() !== (bodyless ? '' : error) || !got.complete) {
+          t.same([got.statusLine, got.body.toString(), got.complete], [sent, bodyless ? '' : error, true], path)
         }
         t.same(valuesOf(got.headers, 'content-type'), bodyless ? [] : ['application/problem+json'])
       }

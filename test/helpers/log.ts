@@ -26,7 +26,13 @@ export async function startLogging (t: Test, level: string, options: VllmRouterO
     forceCloseConnections: true
   })
   let router: FastifyInstance = app
-  await app.register(vllmRouter, { ...options, extend: scope => { router = scope } })
+  await app.register(vllmRouter, {
+    ...options,
+    extend: async scope => {
+      router = scope
+      await options.extend?.(scope)
+    }
+  })
   t.teardown(() => app.close())
   const url = await app.listen({ host: '127.0.0.1', port: 0 })
   await until('all workers checked', () => router.workers.list().every(worker => worker.state !== 'starting'))

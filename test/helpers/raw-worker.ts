@@ -27,6 +27,8 @@ export interface RawWorker {
   readonly requests: Recorded[]
   /** The router's own questions. */
   readonly questions: Recorded[]
+  /** What Node's strict parser could not read. */
+  readonly malformed: Error[]
   /** Traffic connections closed before the answer was complete. */
   aborts: number
   models: string[]
@@ -54,6 +56,7 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
     server,
     requests: [],
     questions: [],
+    malformed: [],
     aborts: 0,
     models: ['raw'],
     answer,
@@ -63,6 +66,10 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
       server.closeAllConnections()
     })
   }
+  server.on('clientError', (error: NodeJS.ErrnoException, socket) => {
+    if (error.code !== 'ECONNRESET') worker.malformed.push(error)
+    socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
+  })
   server.on('request', (request, response) => {
     const own = request.method === 'GET' && ownPaths.has(request.url ?? '')
     if (!own) worker.arriving(request)

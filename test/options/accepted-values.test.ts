@@ -28,6 +28,13 @@ t.test('hosts: names and addresses, brackets dropped', async t => {
   }
 })
 
+t.test('addresses to listen on, and networks', async t => {
+  for (const [given, value] of Object.entries({ '0.0.0.0:5555': '0.0.0.0:5555', '[::]:5555': '[::]:5555', ':::5555': '[::]:5555', 'router.example:1': 'router.example:1' })) {
+    t.equal((await load([`--vllm-discovery-address=${given}`])).options.vllmDiscoveryAddress, value)
+  }
+  t.strictSame((await load(['--vllm-discovery-allow', '10.0.0.0/8', '::1'])).options.vllmDiscoveryAllow, ['10.0.0.0/8', '::1'])
+})
+
 t.test('spaces and the newline at the end of a mounted secret are dropped', async t => {
   t.equal((await load([], { VLLM_ROUTER_API_KEY: 's3cret\n' })).options.apiKey, 's3cret')
 })
@@ -47,4 +54,17 @@ t.test('a proxy that is anybody: true as a word and as YAML has it', async t => 
 t.test('numbers: fractions and exponents; minus zero is zero', async t => {
   t.equal((await load(['--request-timeout-secs', '1.5e2'])).options.requestTimeoutSecs, 150)
   t.ok(Object.is((await load(['--drain-timeout-secs', '-0'])).options.drainTimeoutSecs, 0))
+})
+
+t.test('ports: numbers and names, in a file also without quotes', async t => {
+  for (const [text, port] of Object.entries({ http: 'http', 8000: '8000', '080': '80' })) {
+    t.equal((await load([`--service-discovery-port=${text}`])).options.serviceDiscoveryPort, port)
+  }
+  const dir = t.testdir({ 'a.yaml': 'service-discovery-port: 8000\n' })
+  t.equal((await load(['--config', 'a.yaml'], {}, dir)).options.serviceDiscoveryPort, '8000')
+})
+
+t.test('labels: with a prefix, with an empty value', async t => {
+  const labels = ['app=vllm', 'example.com/role=decode', 'tier=', 'A.b_c-d=E.f_g-h']
+  t.strictSame((await load(['--selector', ...labels])).options.selector, labels)
 })

@@ -31,12 +31,27 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--worker-urls=http:a', '--worker-urls takes http:// or https:// URLs, not "http:a" (it is not a URL like http://HOST:PORT)'],
   ['--worker-urls=grpc://a:1', '--worker-urls takes http:// or https:// URLs, not "grpc://a:1" (gRPC workers are not supported)'],
   ['--worker-urls=http://a,http://b', '--worker-urls takes http:// or https:// URLs, not "http://a,http://b" (several URLs are separated by spaces after the flag, by commas in the environment)'],
+  ['--vllm-discovery-address=5555', '--vllm-discovery-address takes HOST:PORT, not "5555"'],
+  ['--vllm-discovery-address=tcp://*:5555', '--vllm-discovery-address takes HOST:PORT, not "tcp://*:5555"'],
+  ['--vllm-discovery-allow=10.0.0.0/33', '--vllm-discovery-allow takes IP addresses or networks such as 10.0.0.0/8, not "10.0.0.0/33"'],
+  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)'],
+  ['--selector=app', '--selector takes labels KEY=VALUE, not "app"'],
+  ['--selector==vllm', '--selector takes labels KEY=VALUE, not "=vllm"'],
+  ['--selector=app==vllm', '--selector takes labels KEY=VALUE, not "app==vllm"'],
+  ['--prefill-selector=app in (a)', '--prefill-selector takes labels KEY=VALUE, not "app in (a)"'],
+  ['--decode-selector=a/b/c=d', '--decode-selector takes labels KEY=VALUE, not "a/b/c=d"'],
+  ['--service-discovery-namespace=Team', '--service-discovery-namespace takes names of namespaces, not "Team"'],
+  ['--service-discovery-port=0', '--service-discovery-port takes a port number or the name of a port, not "0"'],
+  ['--service-discovery-port=65536', '--service-discovery-port takes a port number or the name of a port, not "65536"'],
+  ['--service-discovery-port=HTTP', '--service-discovery-port takes a port number or the name of a port, not "HTTP"'],
+  ['--service-discovery-mode=services', '--service-discovery-mode takes one of pods, endpointslices, service-dns, not "services"'],
+  ['--service-name=a b', '--service-name takes names of Services, not "a b"'],
+  ['--service-discovery-resync-secs=0', '--service-discovery-resync-secs takes a number greater than 0 and at most 2147483, not "0"'],
   ['--cors-allowed-origins=chat.example', '--cors-allowed-origins takes origins like https://HOST:PORT, not "chat.example"'],
   ['--cors-allowed-origins=https://a/b', '--cors-allowed-origins takes origins like https://HOST:PORT, not "https://a/b" (it ends with the port)'],
   ['--cors-allowed-origins=file:///a', '--cors-allowed-origins takes origins like https://HOST:PORT, not "file:///a"'],
   ['--trust-proxy=1', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "1" (a number of hops cannot be checked: name the addresses of the proxies)'],
-  ['--trust-proxy=10.0.0.0/33', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "10.0.0.0/33"'],
-  ['--worker-urls=http://a?b', '--worker-urls takes http:// or https:// URLs, not "http://a?…" (a query, a fragment or a space cannot be part of it)']
+  ['--trust-proxy=10.0.0.0/33', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "10.0.0.0/33"']
 ]
 
 t.test('flags', async t => {

@@ -10,6 +10,13 @@ t.test('one port for two listeners on the same address', async t => {
   t.equal(await message(() => resolveOptions({ port: 29000 })), 'prometheusPort (default) takes another port than port on the same host, not 29000 for both')
 })
 
+t.test('one port for requests or metrics, and for announcements', async t => {
+  t.equal(await refusal(['--vllm-discovery-address', '0.0.0.0:30000']), '--vllm-discovery-address takes another port than --port (default) on the same host, not 30000 for both')
+  t.equal(await refusal(['--vllm-discovery-address', 'localhost:7', '--prometheus-port=7']), '--vllm-discovery-address takes another port than --prometheus-port on the same host, not 7 for both')
+  t.equal((await load(['--vllm-discovery-address', '10.0.0.1:30000'])).options.vllmDiscoveryAddress, '10.0.0.1:30000')
+  t.equal((await load(['--vllm-discovery-address', '127.0.0.1:0', '--port=0'])).options.vllmDiscoveryAddress, '127.0.0.1:0')
+})
+
 t.test('any free port twice, and one port on two addresses', async t => {
   t.equal((await load(['--port=0', '--prometheus-port=0'])).options.prometheusPort, 0)
   t.equal((await load(['--port=7', '--prometheus-port=7', '--prometheus-host=10.0.0.1'])).options.port, 7)
@@ -44,4 +51,36 @@ t.test('power_of_two with one worker is a warning', async t => {
 
 t.test('simulated workers beside real ones are let pass', async t => {
   t.equal((await load(['--simulated-workers=3', '--worker-urls=http://a'])).options.simulatedWorkers, 3)
+})
+
+t.test('JWTs: what is about an issuer needs the issuer, and keys must be found', async t => {
+  for (const [flag, name] of [['--jwks-url=https://a/keys', '--jwks-url'], ['--jwt-audience=a', '--jwt-audience'], ['--jwt-models-claim=a', '--jwt-models-claim']] as const) {
+    t.equal(await refusal([flag]), `${name} is about JWTs, which are accepted only with --jwt-issuer`)
+  }
+  t.equal(await refusal(['--jwt-issuer=a', '--jwt-audience=b']), '--jwt-issuer must be an http:// or https:// URL, where its keys can be asked for, or --jwks-url must be given')
+  t.strictSame((await load(['--jwt-issuer=a', '--jwt-audience=b', '--jwks-url=https://a/keys'])).warnings, [])
+  t.strictSame((await load(['--jwt-issuer=https://a/', '--jwt-audience', 'b', 'c'])).options.jwtAudience, ['b', 'c'])
+  t.strictSame((await load(['--jwt-issuer=https://a/'])).warnings, ['--jwt-audience is not given: a token that the issuer made for any other service is accepted as well'])
+})
+
+t.test('discovery in Kubernetes that does not know what to look for', async t => {
+  t.equal(await refusal(['--service-discovery']), '--service-discovery needs the labels of workers: give --selector, or --prefill-selector and --decode-selector')
+  t.equal(await refusal([], { VLLM_ROUTER_SERVICE_DISCOVERY: '1', VLLM_ROUTER_SERVICE_NAME: 'a' }), 'VLLM_ROUTER_SERVICE_DISCOVERY needs the labels of workers: give --selector, or --prefill-selector and --decode-selector')
+  t.equal(await refusal(['--service-discovery', '--service-discovery-mode=service-dns', '--selector=a=b']), '--service-discovery-mode service-dns needs --service-name')
+  t.equal(await message(() => resolveOptions({ serviceDiscovery: true })), 'serviceDiscovery needs the labels of workers: give selector, or prefillSelector and decodeSelector')
+  for (const argv of [['--selector=a=b'], ['--prefill-selector=a=b', '--decode-selector=a=c'], ['--service-discovery-mode=endpointslices', '--service-name=a'], ['--selector', 'a=b', 'c=d', '--worker-urls=http://a']]) {
+    t.strictSame((await load(['--service-discovery', ...argv])).warnings, [], argv.join(' '))
+  }
+})
+
+t.test('options of discovery without effect, or doubtful', async t => {
+  const cases: ReadonlyArray<readonly [argv: string[], warning: string]> = [
+    [['--selector=a=b', '--service-name=c'], '--selector, --service-name without effect: --service-discovery (default) is off'],
+    [['--service-discovery', '--selector=a=b', '--service-name=c'], '--service-name without effect: --service-discovery-mode (default) is pods'],
+    [['--service-discovery', '--service-discovery-mode=service-dns', '--service-name=c', '--selector=a=b'], '--selector without effect: --service-discovery-mode is service-dns, which knows no labels'],
+    [['--service-discovery', '--service-discovery-mode=endpointslices', '--service-name', 'a', 'a.b.svc'], '--service-name: a Service\'s name has no dot; whole DNS names are for service-dns'],
+    [['--service-discovery', '--prefill-selector=a=b'], '--prefill-selector: prefill and decode workers are of use together only'],
+    [['--service-discovery', '--prefill-selector', 'a=b', 'c=d', '--decode-selector', 'c=d', 'a=b'], '--prefill-selector, --decode-selector are the same labels: every worker is a prefill worker']
+  ]
+  for (const [argv, warning] of cases) t.strictSame((await load(argv)).warnings, [warning])
 })

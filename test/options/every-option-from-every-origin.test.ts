@@ -35,6 +35,8 @@ t.test('a value that is not the default, for every option', async t => {
 
 t.test('any values of any options, defaults for the rest', async t => {
   const some = fc.record(Object.fromEntries(routerSpecs.map(spec => [spec.name, anyValue(spec)])), { requiredKeys: [] })
+    .filter(values => values['jwt-issuer'] !== undefined ? values['jwks-url'] !== undefined : ['jwks-url', 'jwt-audience', 'jwt-models-claim'].every(name => values[name] === undefined))
+    .filter(values => values['service-discovery'] !== true || complete(values))
     // an empty list cannot be said in the environment: empty is unset there
     .filter(values => !Object.values(values).some(value => Array.isArray(value) && value.length === 0))
   await fc.assert(fc.asyncProperty(some, async drawn => {
@@ -45,3 +47,9 @@ t.test('any values of any options, defaults for the rest', async t => {
     }
   }), { numRuns: 25 })
 })
+
+/** Discovery knows what to look for. */
+function complete (values: Readonly<Partial<Values>>): boolean {
+  const given = (...names: string[]): boolean => names.some(name => Array.isArray(values[name]) && values[name].length > 0)
+  return (values['service-discovery-mode'] ?? 'pods') === 'pods' ? given('selector', 'prefill-selector', 'decode-selector') : given('service-name')
+}

@@ -95,10 +95,17 @@ function other (spec: OptionSpec): OptionValue {
 function samples (format: OptionFormat | undefined): readonly string[] {
   switch (format) {
     case 'url': return ['http://10.0.0.1:8000', 'https://w.example/base', 'http://[::1]:8000@3']
+    case 'service-url': return ['https://auth.example/check?x=1', 'http://10.0.0.1:1/a/', 'https://[::1]/']
     case 'header-name': return ['x-my-id', 'traceparent']
     case 'hostname': return ['0.0.0.0', '::1', 'router.example']
     case 'url-path': return ['/ping', '/v1/health']
     case 'token': return ['s3cret']
+    case 'host-port': return ['0.0.0.0:5557', '[::1]:5555', 'router.example:0']
+    case 'network': return ['10.0.0.0/8', '192.0.2.7', 'fd00::/8']
+    case 'label': return ['app=vllm', 'vllm.ai/role=decode', 'tier=']
+    case 'namespace': return ['models', 'team-a']
+    case 'service': return ['vllm', 'vllm.models.svc.cluster.local']
+    case 'port': return ['http', '8000']
     case 'origin': return ['https://chat.example', 'http://localhost:5173', '*']
     case 'proxy': return ['10.0.0.0/8', '::1', 'loopback', 'true']
     default: return ['logs', '/var/log/my router', './a=b']

@@ -25,7 +25,11 @@ t.test('instructions', async t => {
   t.equal(stages.length, 3)
   t.same(textOf(build, 'RUN'), ['npm ci', 'npm run build'])
   t.same(textOf(dependencies, 'RUN'), ['npm ci --omit=dev && npm cache clean --force'])
-  t.same(textOf(final, 'USER'), ['node'], 'not root')
+  t.same(textOf(final, 'USER'), ['1000:1000'], 'not root, and by number')
+  t.same(textOf(final, 'RUN'), [], 'nothing runs on the platform of the image: it need not be emulated')
+  for (const stage of [build, dependencies]) t.match(textOf(stage, 'FROM')[0], /^--platform=\$BUILDPLATFORM /)
+  const labels = textOf(final, 'LABEL').join(' ')
+  for (const name of ['title', 'description', 'licenses', 'source', 'documentation', 'version', 'revision']) t.match(labels, `org.opencontainers.image.${name}=`)
   t.same(textOf(final, 'ENTRYPOINT').map(text => JSON.parse(text) as unknown), [['node', 'dist/server.js']], 'exec form: SIGTERM arrives')
   t.match(textOf(final, 'HEALTHCHECK')[0], /CMD \["node", "-e", /)
   const ignored = readFileSync('.dockerignore', 'utf8').split('\n')
@@ -57,7 +61,7 @@ t.test('steps', async t => {
   t.match(await sh(app, process.execPath, 'dist/server.js', '--version'), /^fastify-vllm-router \d/)
 
   const env = Object.fromEntries(textOf(final, 'ENV').join(' ').split(' ').map(pair => pair.split('=')))
-  t.same(env, { VLLM_ROUTER_HOST: '0.0.0.0', VLLM_ROUTER_PROMETHEUS_HOST: '0.0.0.0' })
+  t.same(env, { NODE_ENV: 'production', VLLM_ROUTER_HOST: '0.0.0.0', VLLM_ROUTER_PROMETHEUS_HOST: '0.0.0.0' })
   const { child, url } = await startServer(t, app, process.execPath, ['dist/server.js', '--simulated-workers', '1'], { ...env, VLLM_ROUTER_PORT: '0', VLLM_ROUTER_PROMETHEUS_PORT: '0' })
   const port = new URL(url).port
   await until('ready', async () => (await fetch(`http://127.0.0.1:${port}/readiness`)).ok)

@@ -11,6 +11,9 @@ const cases: ReadonlyArray<[options: Record<string, unknown>, message: RegExp]> 
   [{ healthCheckIntervalSecs: 'often' }, /^healthCheckIntervalSecs takes/],
   [{ policy: 'none_such' }, /^policy takes one of .*cache_aware/],
   [{ policy: {} }, /^policy takes a name or an object/],
+  [{ authenticate: 'me' }, /^authenticate takes a function/],
+  [{ apiKeyValidationUrls: ['a'] }, /^apiKeyValidationUrls takes/],
+  [{ jwksUrl: 'https://a/keys' }, /^jwksUrl is about JWTs, which are accepted only with jwtIssuer$/],
   [{ metricsPath: 'metrics' }, /^metricsPath takes/],
   [{ worker_urls: [] }, /worker_urls/]
 ]

@@ -2,6 +2,7 @@
 import Fastify from 'fastify'
 import t from 'tap'
 import discovery from '../../plugins/discovery.ts'
+import caller from '../../plugins/caller.ts'
 import errors from '../../plugins/errors.ts'
 import forward from '../../plugins/forward.ts'
 import loadBalancer from '../../plugins/load-balancer.ts'
@@ -17,6 +18,7 @@ t.test('alone', async t => {
   t.teardown(() => app.close())
   await app.register(requestId)
   await app.register(errors)
+  await app.register(caller)
   await app.register(rawBody)
   await app.register(workers)
   await app.register(discovery, { sources: [] })

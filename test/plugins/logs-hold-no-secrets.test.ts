@@ -4,6 +4,7 @@ import { chat, post, sendRaw } from '../helpers/client.ts'
 import { startLogging } from '../helpers/log.ts'
 import { startWorkers } from '../helpers/router.ts'
 import { until } from '../helpers/until.ts'
+import { getAs, startValidator } from '../helpers/validator.ts'
 
 t.test('at trace, with the access log', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 1, apiKey: 'sekret-api-key' })
@@ -43,5 +44,18 @@ t.test('at trace, with the access log', async t => {
 
   t.match(text(), /"msg":"request"/)
   t.match(text(), /worker chosen/)
+  t.same(text().match(/.{0,200}sekret.{0,50}/g), null)
+})
+
+t.test('with callers that are asked for', async t => {
+  const folder = t.testdir({ 'keys.txt': 'sekret-key name=a\n' })
+  const validator = await startValidator(t, (token, response) => { response.writeHead(token.endsWith('good') ? 200 : token.endsWith('bad') ? 401 : 500).end('sekret-answer') })
+  const { url, text } = await startLogging(t, 'trace', { apiKeysFile: folder + '/keys.txt', apiKeyValidationUrls: [validator.url + '?key=sekret-query'], accessLog: true, jwtIssuer: 'http://127.0.0.1:9/', jwtAudience: ['a'] })
+  for (const token of ['sekret-key', 'sekret-good', 'sekret-bad', 'sekret-error', 'sekret.jw.t', 'sekret sekret']) await getAs(url + '/workers', token)
+  await validator.close()
+  await getAs(url + '/workers', 'sekret-down')
+  await until('all are logged', () => (text().match(/"msg":"request"/g) ?? []).length === 7)
+  t.match(text(), /the validation URL http:[^?"]* fails: it answered 500/)
+  t.match(text(), /the issuer http:\/\/127.0.0.1:9\/ fails/)
   t.same(text().match(/.{0,200}sekret.{0,50}/g), null)
 })

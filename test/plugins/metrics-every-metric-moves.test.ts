@@ -1,10 +1,15 @@
 // Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
+import { encode } from '@msgpack/msgpack'
 import t from 'tap'
+import { Dealer } from 'zeromq'
+import { P2pNcclSource } from '../../discovery/p2p-nccl.ts'
+import type { DiscoverySource } from '../../router.ts'
 import { chat, post, sendRaw } from '../helpers/client.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
 import type { Samples } from '../helpers/samples.ts'
 import { until } from '../helpers/until.ts'
+import { startValidator, status } from '../helpers/validator.ts'
 
 const text = Array.from({ length: 400 }, (_, i) => `word${i}`).join(' ')
 
@@ -33,10 +38,13 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['retries_exhausted_total', 'counter', s => s.sum('retries_exhausted_total') === 1 && s.sum('retries_exhausted_total', { route: '/tokenize' }) === 1],
   ['retry_backoff_duration_seconds', 'histogram', s => s.sum('retry_backoff_duration_seconds_count', { attempt: '1' }) === 1 && s.sum('retry_backoff_duration_seconds_sum') > 0],
   ['discovery_updates_total', 'counter', s => s.sum('discovery_updates_total', { source: 'static' }) === 2],
+  ['discovery_registrations_total', 'counter', s => s.sum('discovery_registrations_total', { source: 'zmq', result: 'added' }) === 1],
+  ['discovery_registrations_refused_total', 'counter', s => s.sum('discovery_registrations_refused_total', { source: 'zmq', reason: 'malformed' }) === 1],
+  ['discovery_registered_workers', 'gauge', s => s.sum('discovery_registered_workers', { source: 'zmq', role: 'prefill' }) === 1],
   ['cb_state', 'gauge', s => s.sum('cb_state') === 2],
   ['cb_state_transitions_total', 'counter', s => s.sum('cb_state_transitions_total', { from: 'closed', to: 'open' }) === 1 && s.sum('cb_state_transitions_total', { from: 'open', to: 'half_open' }) === 1],
   ['cb_outcomes_total', 'counter', s => s.sum('cb_outcomes_total', { outcome: 'success' }) === 4 && s.sum('cb_outcomes_total', { outcome: 'failure' }) === 13 && s.sum('cb_outcomes_total', { outcome: 'neither' }) === 1],
-  ['worker_weight', 'gauge', s => s.sum('worker_weight') === 1.5],
+  ['worker_weight', 'gauge', s => s.sum('worker_weight') === 2.5],
   ['queue_wait_seconds', 'histogram', s => s.sum('queue_wait_seconds_count') === 1 && s.sum('queue_wait_seconds_sum') > 0],
   ['queue_rejections_total', 'counter', s => s.sum('queue_rejections_total', { reason: 'timeout' }) === 1],
   ['queue_depth', 'gauge', s => s.sum('queue_depth') === 1],
@@ -48,13 +56,47 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['running_requests', 'gauge', s => s.sum('running_requests') === 1],
   ['worker_load', 'gauge', s => s.sum('worker_load') === 1],
   ['tree_size', 'gauge', s => s.sum('tree_size') > 1],
-  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1]
+  ['auth_decisions_total', 'counter', s => s.sum('auth_decisions_total', { outcome: 'valid', via: 'hook' }) >= 8 && s.sum('auth_decisions_total', { outcome: 'valid', via: 'validation' }) === 2 && s.sum('auth_decisions_total', { outcome: 'missing', via: 'none' }) === 1 && s.sum('auth_decisions_total', { outcome: 'unavailable' }) === 1],
+  ['auth_grace_total', 'counter', s => s.sum('auth_grace_total') === 1],
+  ['auth_validation_duration_seconds', 'histogram', s => s.sum('auth_validation_duration_seconds_count', { answer: 'valid' }) === 1 && s.sum('auth_validation_duration_seconds_count', { answer: 'failed' }) === 2],
+  ['auth_cache_entries', 'gauge', s => s.sum('auth_cache_entries', { finding: 'valid' }) === 1 && s.sum('auth_cache_entries', { finding: 'invalid' }) === 0],
+  ['caller_requests_total', 'counter', s => s.sum('caller_requests_total') === 8 && s.sum('caller_requests_total', { caller: 'tester' }) === 8],
+  ['caller_tokens_total', 'counter', s => s.sum('caller_tokens_total') > 800 && s.sum('caller_tokens_total', { caller: 'tester', kind: 'completion' }) === s.sum('completion_tokens_total') && s.sum('caller_tokens_total', { kind: 'prompt' }) === s.sum('prompt_tokens_total')],
+  ['discovery_source_ok', 'gauge', s => s.sum('discovery_source_ok', { source: 'static' }) === 1 && s.sum('discovery_source_ok', { source: 'other' }) === 0],
+  ['discovery_stale_seconds', 'gauge', s => s.sum('discovery_stale_seconds') === 7 && s.sum('discovery_stale_seconds', { source: 'other' }) === 7],
+  ['discovery_relists_total', 'counter', s => s.sum('discovery_relists_total', { source: 'other', reason: 'resync' }) === 2],
+  ['discovery_watch_restarts_total', 'counter', s => s.sum('discovery_watch_restarts_total', { source: 'other', reason: 'silent' }) === 1]
 ]
+
+/** A source that grows old when it is told to. */
+function otherSource (): DiscoverySource & { old: boolean } {
+  const source = {
+    name: 'other',
+    old: false,
+    start: async () => {},
+    stop: async () => {},
+    health: () => ({ ok: false, detail: '', staleSecs: source.old ? 7 : 0 }),
+    counts: () => ({ relists: new Map(source.old ? [['resync', 2]] : []), watchRestarts: new Map(source.old ? [['silent', 1]] : []) })
+  }
+  return source
+}
 
 t.test('every metric', async t => {
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
+  const validator = await startValidator(t)
+  const other = otherSource()
   const { url, port, router } = await startRouter(t, {
-    workerUrls: workers.map(worker => worker.url), balanceAbsThreshold: 0, balanceRelThreshold: 1, retryMaxRetries: 2, retryInitialBackoffMs: 1, cbTimeoutDurationSecs: 0.001
+    sources: [other],
+    workerUrls: workers.map(worker => worker.url),
+    balanceAbsThreshold: 0,
+    balanceRelThreshold: 1,
+    retryMaxRetries: 2,
+    retryInitialBackoffMs: 1,
+    cbTimeoutDurationSecs: 0.001,
+    authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null,
+    apiKeyValidationUrls: [validator.url],
+    authCacheTtlSecs: 0,
+    vllmDiscoveryAddress: '127.0.0.1:0'
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -90,12 +132,27 @@ t.test('every metric', async t => {
   uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
   t.equal(uneven?.decision.reason, 'imbalance')
 
+  // workers announce themselves, one of them badly
+  const announced = new Dealer({ linger: 0 })
+  t.teardown(() => announced.close())
+  announced.connect(`tcp://${router.discovery.find(source => source instanceof P2pNcclSource)?.endpoint}`)
+  await announced.send(encode({ type: 'X' }))
+  await announced.send(encode({ type: 'P', http_address: '127.0.0.1:9', zmq_address: '127.0.0.1:10' }))
+  await until('it is known', () => router.workers.get('http://127.0.0.1:9'))
+
   // its circuit opens, and is half open a millisecond later: the worker is a candidate again
   if (uneven === undefined) throw new Error('no assignment')
   for (let i = 0; i < 10; i++) router.breakers.end(uneven, 'failure')
   await until('it is half open', () => router.breakers.stateOf(uneven.worker) === 'half_open')
-  uneven.worker.weight = 0.5
 
+  // three callers: one known by a validator, and again while that is in trouble; one nobody can tell about; one without a token
+  const ask = async (token: string | undefined): Promise<number> => (await fetch(url + '/list_workers', { headers: { 'x-nobody': '1', ...(token === undefined ? {} : { authorization: `Bearer ${token}` }) } })).status
+  t.equal(await ask('good'), 200)
+  validator.answer = status(500)
+  t.same([await ask('good'), await ask('new'), await ask(undefined)], [200, 503, 401])
+
+  uneven.worker.weight = 0.5
+  other.old = true
   const after = await samplesOf(router)
   for (const [name, type, moved] of expected) {
     t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)

@@ -4,6 +4,8 @@ import t from 'tap'
 import { staticSource } from '../../discovery/static.ts'
 import accessLog from '../../plugins/access-log.ts'
 import admission from '../../plugins/admission.ts'
+import auth from '../../plugins/auth.ts'
+import caller from '../../plugins/caller.ts'
 import discovery from '../../plugins/discovery.ts'
 import drain from '../../plugins/drain.ts'
 import errors from '../../plugins/errors.ts'
@@ -41,6 +43,7 @@ t.test('a router of one route', async t => {
   t.teardown(() => app.close())
   await app.register(requestId)
   await app.register(errors)
+  await app.register(caller)
   await app.register(rawBody)
   await app.register(drain)
   await app.register(workers)
@@ -68,7 +71,8 @@ t.test('a router of one route', async t => {
 t.test('what is missing is named at the start', async t => {
   const cases = [
     [discovery, { sources: [] }, 'workers'], [loadBalancer, {}, 'workers'], [manualWorkers, {}, 'workers'], [health, {}, 'workers'],
-    [forward, {}, 'workers'], [admission, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure']
+    [forward, {}, 'workers'], [admission, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure'],
+    [auth, {}, 'routerFailure']
   ] as const
   for (const [plugin, options, missing] of cases) {
     const app = Fastify()

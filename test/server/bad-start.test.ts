@@ -43,6 +43,10 @@ t.test('a port in use, for requests and for metrics', async t => {
     t.match(running.stderr, /port|prometheusPort/)
     t.match(running.stderr, oneLine)
   }
+  const running = run(t, '--port', '0', '--prometheus-port', '0', '--vllm-discovery-address', `127.0.0.1:${port}`)
+  t.same(await running.ended, [1, null])
+  t.match(running.stderr, `vllm-router: --vllm-discovery-address 127.0.0.1:${port} cannot be listened on: it is in use by another process\n`)
+  t.match(running.stderr, oneLine)
 })
 
 t.test('a host that is not there', async t => {

@@ -88,6 +88,8 @@ t.test('a ConfigMap that Kubernetes swaps', async t => {
     writeFileSync(join(folder, `..v${n}`, 'router.yaml'), `queue-size: ${n}\n`)
     symlinkSync(`..v${n}`, join(folder, '..data_tmp'))
     renameSync(join(folder, '..data_tmp'), join(folder, '..data'))
+    // what was there goes at once
+    if (n > 1) rmSync(join(folder, `..v${n - 1}`), { recursive: true })
   }
   version(1)
   symlinkSync('..data/router.yaml', join(folder, 'router.yaml'))

@@ -1,0 +1,89 @@
+// What the router's own routes answer, in words for their OpenAPI description; nothing is checked or serialised by it.
+import type { FastifyInstance } from 'fastify'
+
+const string = { type: 'string' }
+const integer = { type: 'integer' }
+const number = { type: 'number' }
+const boolean = { type: 'boolean' }
+const strings = { type: 'array', items: string }
+
+type Schemas = Readonly<Record<string, object>>
+
+function object (properties: Schemas, optional: readonly string[] = []): object {
+  return { type: 'object', required: Object.keys(properties).filter(name => !optional.includes(name)), properties }
+}
+
+function list (properties: Schemas): object {
+  return { type: 'array', items: object(properties) }
+}
+
+const errorObject = object({
+  error: object({ message: string, type: string, param: { type: 'string', nullable: true }, code: { type: 'string', nullable: true } })
+})
+const refused = { description: 'The request is not accepted', ...errorObject }
+const failed = { description: 'Nobody can serve this now, or the router failed', ...errorObject }
+
+/** The answers of a route that answers with such an object. */
+function json (description: string, schema: object, more: Schemas = {}): Schemas {
+  return { 200: { description, ...schema }, '4xx': refused, '5xx': failed, ...more }
+}
+
+function text (description: string): Schemas {
+  return { 200: { description, content: { 'text/plain': { schema: string } } }, '4xx': refused, '5xx': failed }
+}
+
+const sources = list({ name: string, ok: boolean, detail: string })
+const worker = object({
+  url: string,
+  model_id: string,
+  worker_type: string,
+  is_healthy: boolean,
+  load: number,
+  connection_mode: string,
+  priority: number,
+  cost: number,
+  alias: string,
+  state: { type: 'string', enum: ['starting', 'ready', 'unhealthy', 'draining', 'gone'] },
+  reason: string,
+  breaker: { type: 'string', enum: ['closed', 'open', 'half_open', 'disabled'] },
+  holds: strings,
+  weight: number,
+  sources: strings,
+  models: strings,
+  in_flight: integer,
+  processed: integer,
+  labels: { type: 'object', additionalProperties: string }
+})
+const changed = json('Done', object({ success: { type: 'boolean', enum: [true] }, message: string }))
+const flushed = object({ status: { type: 'string', enum: ['ok', 'partial'] }, workers: list({ worker: string, flushed: boolean }) })
+
+/** By route, as `schema.response`. */
+export const answers = {
+  liveness: text('Always `OK`'),
+  readiness: json('A request could be served now', object({ status: { type: 'string', enum: ['ready'] }, healthy_workers: integer, total_workers: integer, sources }), {
+    503: { description: 'None could', ...object({ status: { type: 'string', enum: ['not_ready'] }, reason: string, total_workers: integer, sources }) }
+  }),
+  health: json('The workers are not all out', object({ status: { type: 'string', enum: ['healthy'] }, healthy_workers: integer, total_workers: integer })),
+  healthGenerate: json('A token was made', object({ status: { type: 'string', enum: ['healthy'] }, model: string, worker: string })),
+  models: json('The models', object({ object: { type: 'string', enum: ['list'] }, data: { type: 'array', items: object({ id: string }) } })),
+  // a model the router does not know is a worker's to know
+  model: { 200: { description: 'The model', ...object({ id: string }) }, '4xx': { description: 'No such model, or the request is not accepted', type: 'object' }, '5xx': failed },
+  workers: json('The workers', object({
+    workers: { type: 'array', items: worker }, total: integer, stats: object({ prefill_count: integer, decode_count: integer, regular_count: integer })
+  })),
+  worker: json('The worker', worker),
+  urls: json('The URLs', object({ urls: strings })),
+  said: text('A sentence'),
+  changed,
+  loads: json('The loads', object({ workers: list({ worker: string, load: number }) })),
+  flushed: json('All are empty', flushed, { 207: { description: 'Some could not be emptied', ...flushed } }),
+  serverInfo: json('The router', object({
+    name: string, version: string, policy: string, uptime_seconds: integer, workers: object({ total: integer, ready: integer })
+  })),
+  modelInfo: json('The models', object({ model_path: { type: 'string', nullable: true }, is_generation: boolean, models: strings }))
+} satisfies Readonly<Record<string, Schemas>>
+
+/** Lets the routes of this scope describe their answers, and send them as if they did not. */
+export function describeOnly (fastify: FastifyInstance): void {
+  fastify.setSerializerCompiler(() => data => JSON.stringify(data))
+}
