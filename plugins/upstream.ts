@@ -72,9 +72,10 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
     }),
     get authorization () { return key.authorization },
     configure (changed) {
-      credentials = { ...credentials, ...changed }
-      tls.configure(credentials)
-      key.configure(credentials)
+      const next = { ...credentials, ...changed }
+      tls.configure(next)
+      key.configure(next)
+      credentials = next
       warn(changed)
     }
   })
