@@ -55,6 +55,7 @@ export type { Caller } from './plugins/caller.ts'
 export type { DiscoverySource } from './discovery/discovery.ts'
 export type { Decision, Policy, PolicyContext, Reason, Routing } from './policies/policy.ts'
 export type { Role, Worker, WorkerSpec, WorkerState } from './core/worker.ts'
+export { OptionFileError } from './core/option-file.ts'
 export { OptionsError, defaultOptions, resolveOptions } from './options.ts'
 export type { RouterOptions } from './options.ts'
 

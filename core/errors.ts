@@ -45,6 +45,8 @@ export const ForeignWorkerError = createError('WORKER_NOT_REMOVABLE', 'Worker %s
 export const MethodNotAllowedError = createError('METHOD_NOT_ALLOWED', '%s is not a method of %s', 405)
 /** The admin routes have a key of their own, and it was not given. Answered with `WWW-Authenticate: Bearer`. */
 export const AdminKeyError = createError('ADMIN_KEY_REQUIRED', 'This route needs the admin key as bearer token', 401)
+/** A browser asks for a change of the fleet on behalf of a page that nobody allowed to. */
+export const ForeignPageError = createError('FOREIGN_PAGE', 'Pages of this origin may not change the fleet', 403)
 /** Nothing has the path asked for. */
 export const NotFoundError = createError('NOT_FOUND', 'Unknown path %s', 404)
 /** The request has no bearer token, or one that nobody knows. Answered with `WWW-Authenticate: Bearer`. */

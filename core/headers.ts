@@ -119,6 +119,8 @@ export function headerMap (flat: readonly string[]): Record<string, string | str
   for (let i = 0; i < flat.length; i += 2) {
     const name = (flat[i] ?? '').toLowerCase()
     const value = flat[i + 1] ?? ''
+    // whoever copies them into a plain object would set something else
+    if (name === '__proto__') continue
     const known = map[name]
     if (known === undefined) map[name] = value
     else if (Array.isArray(known)) known.push(value)

@@ -14,6 +14,8 @@ export interface PrefixChain {
 export interface Routing {
   /** The model the request names, if any. */
   readonly model: string | undefined
+  /** Only workers known to serve `model` may get the request; default false: where none is known, any worker may judge it. */
+  readonly knownModelOnly?: boolean
   /** The client's own header, by lower-case name; undefined when absent or empty. */
   header (name: string): string | undefined
   /** Session or user named in the body, as `session:<value>` or `user:<value>`. */

@@ -31,6 +31,7 @@ const noChain: PrefixChain = { hashes: [], ends: [], length: 0 }
 
 /** A request as policies see it. In private fields, undefined is "not looked for yet" and null "not there". */
 export class RequestRouting implements Routing {
+  knownModelOnly = false
   private readonly path: string
   private readonly headers: Readonly<Record<string, string | string[] | undefined>>
   private readonly body: Buffer

@@ -104,6 +104,7 @@ function checkKubernetes (options: RouterOptions, say: (key: keyof RouterOptions
   if (mode !== 'pods' && serviceName.length === 0) throw new OptionsError(`${say('serviceDiscoveryMode')} ${mode} needs ${other('serviceName')}`)
   const warnings: string[] = []
   if (mode === 'pods' && serviceName.length > 0) warnings.push(`${say('serviceName')} without effect: ${say('serviceDiscoveryMode')} is pods`)
+  if (mode === 'endpointslices' && serviceName.some(name => name.includes('.'))) warnings.push(`${say('serviceName')}: a Service's name has no dot; whole DNS names are for service-dns`)
   if (mode === 'service-dns' && selectors.length > 0) warnings.push(`${names(selectors)} without effect: ${say('serviceDiscoveryMode')} is service-dns, which knows no labels`)
   else if ((prefillSelector.length > 0) !== (decodeSelector.length > 0)) warnings.push(`${names(selectors)}: prefill and decode workers are of use together only`)
   else if (selector.length === 0 && sameLabels(prefillSelector, decodeSelector)) warnings.push(`${names(selectors)} are the same labels: every worker is a prefill worker`)

@@ -1,6 +1,7 @@
 // The rows of the one table of options.
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
 import { accessTable } from './access-table.ts'
+import { authenticationTable } from './authentication-table.ts'
 import { disaggregationTable, policies } from './disaggregation-table.ts'
 import { discoveryTable } from './discovery-table.ts'
 import { longest } from './spec.ts'
@@ -59,6 +60,8 @@ export const optionTable = [
   },
 
   ...accessTable,
+
+  ...authenticationTable,
 
   {
     name: 'worker-urls', type: 'list', format: 'url', default: [], placeholder: 'URL', group: 'Workers',

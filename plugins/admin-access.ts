@@ -1,8 +1,8 @@
-// Guards the admin routes: with a key of their own, and against requests that came by another listener than theirs.
+// Guards the admin routes: with a key of their own, against requests that came by another listener than theirs, and against pages of other origins.
 import { createHash, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback, onRequestHookHandler } from 'fastify'
-import { AdminKeyError, NotFoundError } from '../core/errors.ts'
+import type { FastifyInstance, FastifyPluginCallback, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { AdminKeyError, ForeignPageError, NotFoundError } from '../core/errors.ts'
 
 /** Options of the admin access plugin. */
 export interface AdminAccessOptions {
@@ -36,6 +36,19 @@ declare module 'fastify' {
 // keys of any length are compared by digests of one length
 const digest = (key: string): Buffer => createHash('sha256').update(key).digest()
 
+const harmless = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * A browser sends this for a page of another origin, which nobody allowed. Browsers ask beforehand for few requests only: any page
+ * could have its visitors add a worker of its own to a router on their machine.
+ */
+function isForeignPage (fastify: FastifyInstance, { method, headers }: FastifyRequest): boolean {
+  const site = headers['sec-fetch-site']
+  if (harmless.has(method) || (site !== 'cross-site' && site !== 'same-site')) return false
+  // the cors plugin is optional
+  return headers.origin === undefined || !fastify.hasDecorator('corsPolicy') || !fastify.corsPolicy.names(headers.origin)
+}
+
 const plugin: FastifyPluginCallback<AdminAccessOptions> = (fastify, options, done) => {
   let expected: Buffer | undefined
   function configure ({ adminApiKey }: AdminAccessOptions): void {
@@ -50,6 +63,10 @@ const plugin: FastifyPluginCallback<AdminAccessOptions> = (fastify, options, don
       // the listener is optional
       if (fastify.hasDecorator('adminListener') && !fastify.adminListener.brought(request.raw)) {
         next(new NotFoundError(request.url.split('?', 1)[0]))
+        return
+      }
+      if (isForeignPage(fastify, request)) {
+        next(new ForeignPageError())
         return
       }
       const [, given = ''] = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []

@@ -12,6 +12,8 @@ export interface CorsOptions {
 
 /** What the plugin decorates the instance with. */
 export interface CorsPolicy {
+  /** Whether an origin is one of those that are allowed by name. */
+  names (origin: string): boolean
   /** Changes options while the router runs. */
   configure (options: CorsOptions): void
 }
@@ -54,13 +56,15 @@ function hookOf (fastify: FastifyInstance, settings: FastifyCorsOptions): onRequ
 
 const plugin: FastifyPluginCallback<CorsOptions> = (fastify, options, done) => {
   let any = true
+  let named: readonly string[] = []
   let hook: onRequestHookHandler
   function configure ({ corsAllowedOrigins = [] }: CorsOptions): void {
+    named = corsAllowedOrigins
     any = corsAllowedOrigins.length === 0 || corsAllowedOrigins.includes('*')
     hook = hookOf(fastify, settingsOf(corsAllowedOrigins, any))
   }
   configure(options)
-  fastify.decorate('corsPolicy', { configure })
+  fastify.decorate('corsPolicy', { configure, names: origin => named.includes(origin) })
   fastify.decorateRequest('corsPreflightEnabled', false)
   fastify.addHook('onRequest', function (request, reply, next) {
     const { origin } = request.headers

@@ -5,7 +5,7 @@ import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest 
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { kDelivery } from '../core/delivery.ts'
-import { InvalidRequestError, KvTransferParamsError, NoAvailableWorkersError } from '../core/errors.ts'
+import { InvalidRequestError, KvTransferParamsError, ModelNotFoundError, NoAvailableWorkersError } from '../core/errors.ts'
 import { clientError } from '../core/failure.ts'
 import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
@@ -115,6 +115,7 @@ function mayBeJson (request: FastifyRequest): boolean {
 /** What the client gets when nobody can take its request. */
 function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: RequestRouting, clock: Clock, role: Role): Error {
   const { workers } = fastify
+  if (routing.knownModelOnly && !workers.list().some(worker => worker.models?.has(routing.model ?? '') === true)) return new ModelNotFoundError()
   const held = workers.held(role, routing.model)
   const soonest = Math.min(...held.map(worker => Math.max(...worker.holds.values())))
   const seconds = Number.isFinite(soonest) ? Math.max(1, Math.ceil((soonest - clock.now()) / 1000)) : 1
@@ -203,7 +204,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const request = this.request
     const path = pathOf(request, prefix)
     const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
-    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path))
+    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path), routing, how.pinned)
     if (options.allowClientKvTransferParams !== true) {
       // some workers read JSON whatever its content type says
       if (mayBeJson(request) ? routing.hasKvTransferParams : routing.namesKvTransferParams) throw new KvTransferParamsError()

@@ -1,4 +1,4 @@
-// What HTTP/2 clients need beyond what Fastify does for them: bodies nobody announced, or that never come to their end, and answers given before it.
+// What HTTP/2 clients need beyond what Fastify does for them: bodies nobody announced, and an end of requests that are answered early.
 import fp from 'fastify-plugin'
 import type { FastifyPluginCallback } from 'fastify'
 import { http2Stream } from '../core/reply.ts'
@@ -32,13 +32,6 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
       stream.once('close', () => clearTimeout(timer))
     })
     next()
-  })
-
-  // a client that cancels within a body looks at first as if the body had ended; one that said its length is found out by that
-  fastify.addHook('preValidation', (request, reply, next) => {
-    const stream = http2Stream(reply.raw)
-    if (stream === undefined || stream.endAfterHeaders || request.headers['content-length'] !== undefined) next()
-    else setImmediate(next)
   })
 
   // Fastify closes connections on errors within a body; over HTTP/2 a header cannot, and Node warns of it

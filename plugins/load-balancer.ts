@@ -2,7 +2,7 @@
 import { EventEmitter } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
-import type { Candidates } from '../core/candidates.ts'
+import { Candidates } from '../core/candidates.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { Lease } from '../core/lease.ts'
@@ -37,6 +37,8 @@ export interface Assignment {
   /** The request is over: the lease ends and the policy learns how it went. Only the first call counts. */
   finish (how: Finished): void
 }
+
+const nobody = new Candidates([])
 
 /** What the balancer tells. */
 export interface BalancerEvents {
@@ -96,13 +98,13 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
   }
 
-  /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to. */
+  /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to and the request allows it. */
   candidates (role: Role, routing: Routing): Candidates {
     const { model } = routing
     const serving = model === undefined ? undefined : this.registry.serving(role, model)
     if (serving !== undefined) return serving
     if (model !== undefined) this.emit('unknownModel', model)
-    return this.registry.candidates(role)
+    return routing.knownModelOnly === true ? nobody : this.registry.candidates(role)
   }
 
   /**
@@ -151,10 +153,10 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
   lastResort (role: Role, routing: Routing, tried?: ReadonlySet<Worker>): Worker | undefined {
     if (!this.panic) return undefined
     const { model } = routing
-    const known = model !== undefined && this.registry.serving(role, model) !== undefined
+    const known = routing.knownModelOnly === true || (model !== undefined && this.registry.serving(role, model) !== undefined)
     const back = (worker: Worker): number => Math.max(...worker.holds.values())
     return this.registry.held(role, model)
-      .filter(worker => !worker.holds.has('full') && (!known || worker.models?.has(model) === true))
+      .filter(worker => !worker.holds.has('full') && (!known || (model !== undefined && worker.models?.has(model) === true)))
       .sort((one, two) => Number(tried?.has(one) ?? false) - Number(tried?.has(two) ?? false) || one.inFlight - two.inFlight || back(one) - back(two))[0]
   }
 

@@ -56,6 +56,7 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
   }
   warn(options)
   const key = new WorkerKey(options, log)
+  fastify.addHook('onClose', async () => key.close())
   const tls = new WorkerTls(options, (options.connectTimeoutSecs ?? 10) * 1000, log)
   const settings = { connect: tls.connect, idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000 }
   // the time to the first byte is the delivery's to watch
@@ -71,14 +72,14 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
     }),
     get authorization () { return key.authorization },
     configure (changed) {
-      credentials = { ...credentials, ...changed }
-      tls.configure(credentials)
-      key.configure(credentials)
+      const next = { ...credentials, ...changed }
+      tls.configure(next)
+      key.configure(next)
+      credentials = next
       warn(changed)
     }
   })
   fastify.addHook('onClose', async () => {
-    key.close()
     tls.close()
     await Promise.all([traffic.destroy(), questions.destroy()])
   })

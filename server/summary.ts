@@ -7,7 +7,9 @@ const listed = 16
 /** Resolves when every worker has been checked once, or after `deadlineMs`. */
 export async function settled (router: FastifyInstance, deadlineMs: number): Promise<void> {
   const end = performance.now() + deadlineMs
-  while (router.workers.list().some(worker => worker.state === 'starting') && performance.now() < end) {
+  // workers of two pools are known when they have told how many ranks they have
+  const isEarly = (): boolean => router.workers.list().some(worker => worker.state === 'starting') || (router.balancer.answeringRole === 'decode' && router.workers.size === 0)
+  while (isEarly() && performance.now() < end) {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
 }
@@ -20,13 +22,15 @@ function policies ({ balancer }: FastifyInstance): string {
 /** The summary, ending in a line break. */
 export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
   const workers = router.workers.list()
+  const looking = router.discovery.map(({ name }) => name).filter(name => name !== 'static')
+  const none = looking.length > 0 ? `none yet: looking for them in ${looking.join(', ')}` : `none yet: add some with ${router.balancer.answeringRole === 'decode' ? '--prefill and --decode' : '--worker-urls'}, or POST /workers while it runs`
   const lines = [
     '',
     `  vllm-router listens on ${address}`,
     `  policy     ${policies(router)}`,
     `  metrics    ${router.metricsAddress}/metrics`,
     ...(router.hasDecorator('adminListener') ? [`  admin      ${router.adminListener.address}/workers`] : []),
-    `  workers    ${workers.length === 0 ? 'none yet: add some with --worker-urls, or POST /workers while it runs' : workers.length}`,
+    `  workers    ${workers.length === 0 ? none : workers.length}`,
     ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.role === 'regular' ? '' : `${worker.role} `}${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])
   ]

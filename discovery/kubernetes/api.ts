@@ -39,12 +39,18 @@ export interface ListWatchApi {
 /** Fills in the cluster and the user: by default as kubectl finds them, KUBECONFIG, then ~/.kube/config, then the pod's service account. */
 export type LoadConfig = (config: KubeConfig) => void
 
+/** As kubectl does; client-node makes up a server where there is nothing, which would only be told as refused. */
+function loadDefault (config: KubeConfig): void {
+  config.loadFromDefault()
+  if (config.getCurrentContext() === 'loaded-context') throw new Error('no credentials: there is neither KUBECONFIG nor ~/.kube/config, nor a service account')
+}
+
 /** The API server of one kubeconfig. Each request has a connection of its own: one that died silently is never used again. */
 export class KubernetesApi implements ListWatchApi {
   private readonly load: LoadConfig
   private config: Promise<KubeConfig> | undefined
 
-  constructor (load: LoadConfig = config => config.loadFromDefault()) {
+  constructor (load: LoadConfig = loadDefault) {
     this.load = load
   }
 
@@ -161,11 +167,12 @@ const words: Readonly<Record<string, string>> = {
   EAI_AGAIN: 'the API server\'s name cannot be looked up'
 }
 
-/** Why a request did not succeed, without addresses. */
+/** Why a request did not succeed, without addresses and paths. */
 export function explain (error: unknown): string {
   if (error instanceof ApiError) return `${error.message} (${error.status})`
   const first: unknown = error instanceof AggregateError ? error.errors[0] : error
   if (!(first instanceof Error)) return String(first)
   const code = 'code' in first && typeof first.code === 'string' ? first.code : ''
+  if ('path' in first && 'syscall' in first) return `a file of the credentials cannot be read (${code})`
   return words[code] ?? first.message
 }

@@ -157,10 +157,27 @@ t.test('a watch that breaks, and a line without end', async t => {
   await t.rejects(api.lines('/', never, () => {}, () => { throw new Error('from the reader') }), { message: 'from the reader' })
 })
 
-t.test('reasons for people hold no address', async t => {
+t.test('no credentials anywhere', async t => {
+  const before = { HOME: process.env['HOME'], KUBECONFIG: process.env['KUBECONFIG'] }
+  delete process.env['KUBECONFIG']
+  process.env['HOME'] = t.testdir()
+  t.teardown(() => {
+    for (const [name, value] of Object.entries(before)) {
+      if (value === undefined) delete process.env[name]
+      else process.env[name] = value
+    }
+  })
+  await t.rejects(new KubernetesApi().json('/', never), { message: /^no credentials: there is neither KUBECONFIG/ })
+  mkdirSync(join(process.env['HOME'] ?? '', '.kube'))
+  writeFileSync(join(process.env['HOME'] ?? '', '.kube', 'config'), '{}')
+  await t.rejects(new KubernetesApi().json('/', never), { message: 'the kubeconfig names no cluster' })
+})
+
+t.test('reasons for people hold no address and no path', async t => {
   t.equal(explain(Object.assign(new Error('connect ECONNREFUSED 10.0.0.1:443'), { code: 'ECONNREFUSED' })), 'connection refused')
   t.equal(explain(new AggregateError([Object.assign(new Error('connect ETIMEDOUT 10.0.0.1:443'), { code: 'ETIMEDOUT' })])), 'no connection in time')
   t.equal(explain(Object.assign(new Error('unable to verify the first certificate'), { code: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' })), 'unable to verify the first certificate')
   t.equal(explain(new ApiError(503, 'etcd is away')), 'etcd is away (503)')
+  t.equal(explain(Object.assign(new Error("ENOENT: no such file or directory, open '/secret/place'"), { code: 'ENOENT', syscall: 'open', path: '/secret/place' })), 'a file of the credentials cannot be read (ENOENT)')
   t.equal(explain('odd'), 'odd')
 })

@@ -159,6 +159,14 @@ t.test('many changes are few statements', async t => {
   await it.settle()
   t.equal(it.registry.size, 1000)
   t.ok(it.statements - before <= 2, `${it.statements - before} statements`)
+  const then = it.statements
+  for (let i = 0; i < 100; i++) {
+    models.delete(`p${i}`)
+    await it.clock.advance(1)
+  }
+  await it.settle()
+  t.equal(it.registry.size, 900)
+  t.ok(it.statements - then <= 4, `${it.statements - then} statements for 100 changes within 100 ms`)
 })
 
 t.test('problems are told once each, and again when they come back', async t => {

@@ -12,7 +12,7 @@ t.test('ranks', async t => {
   t.same(router.workers.list().map(({ id }) => id), [`${worker.url}@0`, `${worker.url}@1`])
   for (const path of paths) {
     const seen = new Set<string>()
-    for (const headers of [[], [['X-data-parallel-rank', '7']], [['x-DATA-parallel-rank', '1'], ['X-data-parallel-rank', '0']], [['Connection', 'X-data-parallel-rank'], ['X-data-parallel-rank', '9']]] as Array<Array<[string, string]>>) {
+    for (const headers of [[], [['X-data-parallel-rank', '7']], [['x-DATA-parallel-rank', '1'], ['X-data-parallel-rank', '0']]] as Array<Array<[string, string]>>) {
       for (let count = 0; count < 2; count++) {
         await send(port, { path, headers, body: '{}' })
         const ranks = valuesOf(worker.requests.pop()?.rawHeaders ?? [], 'x-data-parallel-rank')

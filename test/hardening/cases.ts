@@ -23,6 +23,8 @@ export interface Case {
   readonly forwarded?: readonly Seen[]
   /** Statuses of the answers, in turn; the worker's is 200. Default: 200 for each request that is forwarded. */
   readonly answers?: ReadonlyArray<number | readonly number[]>
+  /** It is right, but some versions of Node's parser refuse it, which does no harm. */
+  readonly mayBeRefused?: true
   /** More of it is due, so that nothing else can be said on this connection. */
   readonly unfinished?: true
   /** `code` of the last answer's error object. */
@@ -84,8 +86,6 @@ const framing = [
     ['quoted coding', '9112 §7', post(['Transfer-Encoding: "chunked"'], chunks)],
     ['coding with a parameter', '9112 §7', post(['Transfer-Encoding: chunked;q=1'], chunks)],
     ['empty coding', '9112 §7', post([length, 'Transfer-Encoding:'], json)],
-    ['coding before a tab', '9112 §6.1', post(['Transfer-Encoding: chunked\t'], chunks)],
-    ['length before a tab', '9110 §8.6', post([`${length}\t`], json)],
     ['coding after a vertical tab', '9110 §5.5', post(['Transfer-Encoding: \x0bchunked'], chunks)],
     ['coding after a no-break space', '9112 §7', post(['Transfer-Encoding: \xa0chunked'], chunks)],
     ['coding before a comma', '9112 §7', post(['Transfer-Encoding: chunked,'], chunks)],
@@ -114,6 +114,8 @@ const framing = [
   ...refused([['length beyond the limit', '9110 §15.5.14', post(['Content-Length: 9007199254740991'], json), { code: 'payload_too_large' }]], 413),
   ...forwarded([
     ['coding after a tab', '9110 §5.6.3', post(['Transfer-Encoding:\tchunked'], chunks), seen(json, { lacks: ['transfer-encoding'] })],
+    ['coding before a tab', '9110 §5.6.3', post(['Transfer-Encoding: chunked\t'], chunks), seen(json), { mayBeRefused: true }],
+    ['length before a tab', '9110 §5.6.3', post([`${length}\t`], json), seen(json), { mayBeRefused: true }],
     ['coding in capitals', '9112 §7', post(['TRANSFER-ENCODING: CHUNKED'], chunks), seen(json, { lacks: ['transfer-encoding'] })],
     ['something like a coding', '9110 §5.1', post([length, 'Transfer_Encoding: chunked', 'Content_Length: 1'], json),
       seen(json, { has: { transfer_encoding: 'chunked', content_length: '1', 'content-length': String(json.length) } })],

@@ -57,7 +57,7 @@ const answers: readonly Answer[] = [
   { name: 'a length of what has no body', bytes: `HTTP/1.1 204 No Content\r\nContent-Length: 8\r\n\r\n${hidden}`, gets: 502 },
   { name: 'trailers', bytes: `${ok}Transfer-Encoding: chunked\r\nTrailer: X-Request-Id\r\n\r\n2\r\n{}\r\n0\r\nX-Request-Id: trailer\r\nX-A: trailer\r\n\r\n`, gets: [200, '{}'], has: { 'x-a': [], trailer: [] } },
   { name: 'an extension of a chunk', bytes: `${ok}Transfer-Encoding: chunked\r\n\r\n2;a=b\r\n{}\r\n0\r\n\r\n`, gets: [200, '{}'] },
-  { name: 'names that every object has', bytes: `${ok}__proto__: a\r\nconstructor: b\r\nconstructor: c\r\ntoString: d\r\n${two}`, gets: [200, '{}'], has: { constructor: ['b', 'c'], tostring: ['d'] } },
+  { name: 'names that every object has', bytes: `${ok}__proto__: a\r\n__proto__: a2\r\nconstructor: b\r\nconstructor: c\r\ntoString: d\r\n${two}`, gets: [200, '{}'], has: { constructor: ['b', 'c'], tostring: ['d'], 0: [] } },
   { name: 'Connection: x-request-id, content-type', bytes: `${ok}Connection: x-request-id, content-type\r\nContent-Type: text/html\r\nX-Request-Id: worker\r\n${two}`, gets: [200, '{}'], has: { 'content-type': [] } },
   { name: 'Connection: content-length', bytes: `${ok}Connection: content-length\r\n${two}`, gets: [200, '{}'] },
   { name: 'headers of the connection', bytes: `${ok}Keep-Alive: timeout=1000\r\nUpgrade: h2c\r\nProxy-Authenticate: Basic\r\n${two}`, gets: [200, '{}'], has: { 'keep-alive': ['timeout=72'], upgrade: [], 'proxy-authenticate': [] } },

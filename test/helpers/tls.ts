@@ -1,8 +1,8 @@
 // Certificates of test/fixtures/tls, and a router behind TLS, with the very servers that server.ts makes.
 import { readFileSync } from 'node:fs'
 import type { AddressInfo } from 'node:net'
-import Fastify from 'fastify'
-import type { FastifyInstance } from 'fastify'
+import Fastify, { LogController } from 'fastify'
+import type { FastifyBaseLogger, FastifyInstance } from 'fastify'
 import { pino } from 'pino'
 import type { Test } from 'tap'
 import vllmRouter from '../../router.ts'
@@ -32,6 +32,8 @@ export interface SecureOptions {
   readonly files?: TlsPaths
   /** Milliseconds for the head of a request. */
   readonly headersMs?: number
+  /** Takes the lines of the log, from info up. */
+  readonly log?: (line: string) => void
 }
 
 /** A router behind TLS. */
@@ -41,11 +43,14 @@ export interface SecureRouter extends TestRouter {
 }
 
 /** Starts a router on a free port over TLS and waits until all its workers have been checked. */
-export async function startSecureRouter (t: Test, options: VllmRouterOptions = {}, { http2 = true, files = serverFiles, headersMs = 30_000 }: SecureOptions = {}): Promise<SecureRouter> {
-  const tls = new ServerTls(files, pino({ level: 'silent' }))
+export async function startSecureRouter (t: Test, options: VllmRouterOptions = {}, { http2 = true, files = serverFiles, headersMs = 30_000, log }: SecureOptions = {}): Promise<SecureRouter> {
+  const logger = log === undefined ? pino({ level: 'silent' }) : pino({ level: 'info' }, { write: log })
+  const tls = new ServerTls(files, logger)
   const listeners = new Listeners(tls, headersMs)
   const app = Fastify({
     serverFactory: listener => http2 ? listeners.http2(listener, tls) : listeners.http1(listener),
+    loggerInstance: logger as FastifyBaseLogger,
+    logController: new LogController({ disableRequestLogging: true }),
     return503OnClosing: false
   })
   let router: FastifyInstance = app

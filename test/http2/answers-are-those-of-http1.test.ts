@@ -82,12 +82,11 @@ t.test('what HTTP/2 alone has', async t => {
   const { url } = await startSecureRouter(t, { workerUrls: [worker.url] })
   const session = await connectHttp2(t, url)
   for (const path of ['/v1/chat/completions', '/tokenize']) {
-    await call(session, { ':method': 'POST', ':path': path, cookie: ['a=1', 'b=2', 'c=3'], te: 'trailers' }, 'neither type nor length').answer
+    await call(session, { ':method': 'POST', ':path': path, cookie: ['a=1', 'b=2', 'c=3'], te: 'trailers', expect: '100-continue' }, 'neither type nor length').answer
     const seen = worker.requests.pop()
     t.equal(seen?.body.toString(), 'neither type nor length', 'a body that was not announced')
     t.same(valuesOf(seen?.rawHeaders ?? [], 'cookie'), ['a=1; b=2; c=3'], 'one cookie header')
-    t.same(valuesOf(seen?.rawHeaders ?? [], 'te'), [])
-    t.same(valuesOf(seen?.rawHeaders ?? [], 'transfer-encoding'), [])
+    for (const name of ['te', 'expect', 'transfer-encoding']) t.same(valuesOf(seen?.rawHeaders ?? [], name), [], name)
 
     worker.answer = bytes(head('200 OK', 'Content-Type: text/plain', 'Content-Type: text/html', 'Retry-After: 1', 'Retry-After: 2', 'Content-Length: 0'))
     const { status, headers } = await call(session, { ':method': 'POST', ':path': path }, '{}').answer
@@ -118,10 +117,12 @@ t.test('HTTP/1.1 on the same port, and alone where HTTP/2 is switched off', asyn
   const worker = await startRawWorker(t)
   for (const http2 of [true, false]) {
     const { url } = await startSecureRouter(t, { workerUrls: [worker.url] }, { http2 })
-    const plain = request(url + '/v1/completions', { ca: pem('ca'), method: 'POST', agent: false })
-    plain.end('{}')
-    const [response] = await once(plain, 'response') as [IncomingMessage]
-    t.same([response.httpVersion, response.statusCode, (await buffer(response)).toString()], ['1.1', 200, '{}'])
+    for (const headers of [{}, { connection: 'upgrade', upgrade: 'websocket' }]) {
+      const plain = request(url + '/v1/completions', { ca: pem('ca'), method: 'POST', agent: false, headers })
+      plain.end('{}')
+      const [response] = await once(plain, 'response') as [IncomingMessage]
+      t.same([response.httpVersion, response.statusCode, (await buffer(response)).toString()], ['1.1', 200, '{}'])
+    }
     const session = await connectHttp2(t, url).catch(() => undefined)
     t.equal(session?.alpnProtocol, http2 ? 'h2' : undefined)
   }

@@ -49,6 +49,7 @@ export class Cluster {
     process.once('exit', () => {
       this.server?.kill('SIGKILL')
       this.etcd?.kill('SIGKILL')
+      rmSync(this.folder, { recursive: true, force: true, maxRetries: 3 })
     })
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1))
   }
@@ -58,7 +59,20 @@ export class Cluster {
     return { host: '127.0.0.1', port: this.port }
   }
 
-  async start (): Promise<void> {
+  /** Starts both; where somebody else took one of the ports meanwhile, on others. */
+  async start (attempts = 3): Promise<void> {
+    try {
+      await this.startBoth()
+    } catch (error) {
+      await this.killServer()
+      await end(this.etcd)
+      rmSync(join(this.folder, 'etcd'), { recursive: true, force: true })
+      if (attempts === 1) throw error
+      await this.start(attempts - 1)
+    }
+  }
+
+  private async startBoth (): Promise<void> {
     const [etcdPort, peerPort, port] = await freePorts(3)
     this.port = port ?? 0
     this.etcdUrl = `http://127.0.0.1:${etcdPort}`
@@ -85,12 +99,16 @@ export class Cluster {
       '--service-account-issuer', 'https://kubernetes.default.svc', '--service-account-key-file', file('sa.pub'), '--service-account-signing-key-file', file('sa.key'),
       '--endpoint-reconciler-type', 'none', '--disable-admission-plugins', 'ServiceAccount', '--enable-priority-and-fairness=false'
     ])
+    const says = (name: string): string => `${name} says: ${readFileSync(file(`${name}.log`), 'utf8').slice(-3000)}`
     await until('the API server is ready', async () => {
-      if (server.exitCode !== null) throw new Error(`kube-apiserver ended: ${readFileSync(file('kube-apiserver.log'), 'utf8').slice(-2000)}`)
+      if (server.exitCode !== null) throw new Error(`kube-apiserver ended; ${says('kube-apiserver')}`)
+      if (this.etcd?.exitCode !== null) throw new Error(`etcd ended; ${says('etcd')}`)
       if (!existsSync(this.ca)) return false
       this.agent ??= new Agent({ connections: 16, connect: { ca: readFileSync(this.ca, 'utf8') } })
       return await this.ask('GET', '/readyz').then(({ status }) => status === 200, () => false)
-    }, 60_000)
+    }, 40_000).catch((error: unknown) => {
+      throw new Error(`${String(error)}; ${says('etcd')}; ${says('kube-apiserver')}`)
+    })
   }
 
   /** Ends the API server without a word. */

@@ -39,6 +39,18 @@ t.test('spaces and the newline at the end of a mounted secret are dropped', asyn
   t.equal((await load([], { VLLM_ROUTER_API_KEY: 's3cret\n' })).options.apiKey, 's3cret')
 })
 
+t.test('origins: in the form browsers send them', async t => {
+  t.strictSame((await load(['--cors-allowed-origins', 'https://Chat.Example/', 'http://localhost:5173', 'https://a:443', '*'])).options.corsAllowedOrigins, ['https://chat.example', 'http://localhost:5173', 'https://a', '*'])
+})
+
+t.test('a proxy that is anybody: true as a word and as YAML has it', async t => {
+  const dir = t.testdir({ 'on.yaml': 'trust-proxy: true', 'off.yaml': 'trust-proxy: false' })
+  t.strictSame((await load(['--trust-proxy', 'true'])).options.trustProxy, ['true'])
+  t.strictSame((await load(['--config=on.yaml'], {}, dir)).options.trustProxy, ['true'])
+  t.strictSame((await load(['--config=off.yaml'], {}, dir)).options.trustProxy, [])
+  t.strictSame((await load(['--trust-proxy', '10.0.0.0/8', 'fd00::/8', '192.0.2.1', 'loopback'])).options.trustProxy, ['10.0.0.0/8', 'fd00::/8', '192.0.2.1', 'loopback'])
+})
+
 t.test('numbers: fractions and exponents; minus zero is zero', async t => {
   t.equal((await load(['--request-timeout-secs', '1.5e2'])).options.requestTimeoutSecs, 150)
   t.ok(Object.is((await load(['--drain-timeout-secs', '-0'])).options.drainTimeoutSecs, 0))

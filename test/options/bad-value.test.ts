@@ -50,7 +50,12 @@ const cases: ReadonlyArray<readonly [string, string]> = [
   ['--service-discovery-port=HTTP', '--service-discovery-port takes a port number or the name of a port, not "HTTP"'],
   ['--service-discovery-mode=services', '--service-discovery-mode takes one of pods, endpointslices, service-dns, not "services"'],
   ['--service-name=a b', '--service-name takes names of Services, not "a b"'],
-  ['--service-discovery-resync-secs=0', '--service-discovery-resync-secs takes a number greater than 0 and at most 2147483, not "0"']
+  ['--service-discovery-resync-secs=0', '--service-discovery-resync-secs takes a number greater than 0 and at most 2147483, not "0"'],
+  ['--cors-allowed-origins=chat.example', '--cors-allowed-origins takes origins like https://HOST:PORT, not "chat.example"'],
+  ['--cors-allowed-origins=https://a/b', '--cors-allowed-origins takes origins like https://HOST:PORT, not "https://a/b" (it ends with the port)'],
+  ['--cors-allowed-origins=file:///a', '--cors-allowed-origins takes origins like https://HOST:PORT, not "file:///a"'],
+  ['--trust-proxy=1', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "1" (a number of hops cannot be checked: name the addresses of the proxies)'],
+  ['--trust-proxy=10.0.0.0/33', '--trust-proxy takes IP addresses, networks, loopback, linklocal, uniquelocal or true, not "10.0.0.0/33"']
 ]
 
 t.test('flags', async t => {

@@ -22,6 +22,24 @@ t.test('any free port twice, and one port on two addresses', async t => {
   t.equal((await load(['--port=7', '--prometheus-port=7', '--prometheus-host=10.0.0.1'])).options.port, 7)
 })
 
+t.test('a listener for the admin routes', async t => {
+  t.equal(await refusal(['--admin-port', '30000']), '--admin-port takes another port than --port (default) on the same host, not 30000 for both')
+  t.equal(await refusal(['--admin-port=7', '--admin-host=::', '--prometheus-port=7']), '--admin-port takes another port than --prometheus-port on the same host, not 7 for both')
+  t.equal(await refusal(['--admin-host', '0.0.0.0']), '--admin-host is of use together with --admin-port only')
+  t.equal((await load(['--admin-port=30000', '--port=8000'])).options.adminPort, 30000)
+  t.equal((await load(['--admin-port=0', '--port=0', '--prometheus-port=0'])).options.adminPort, 0)
+})
+
+t.test('files that belong together, or do not', async t => {
+  t.equal(await refusal(['--api-key=a', '--api-key-file=b']), '--api-key-file takes the place of --api-key: give one of them')
+  t.equal(await refusal(['--api-key-file=b'], { VLLM_ROUTER_API_KEY: 'a' }), '--api-key-file takes the place of VLLM_ROUTER_API_KEY: give one of them')
+  t.equal(await refusal(['--tls-cert=a']), '--tls-cert is of use together with --tls-key only')
+  t.equal(await refusal(['--tls-key=a']), '--tls-key is of use together with --tls-cert only')
+  t.equal(await refusal(['--worker-client-key=a']), '--worker-client-key is of use together with --worker-client-cert only')
+  t.equal(await refusal(['--tls-client-ca=a']), '--tls-client-ca is of use together with --tls-cert only')
+  t.equal(await message(() => resolveOptions({ workerClientCert: 'a' })), 'workerClientCert is of use together with workerClientKey only')
+})
+
 t.test('power_of_two with one worker is a warning', async t => {
   const { warnings } = await load(['--policy=power_of_two', '--worker-urls=http://a'])
   t.equal(warnings.length, 1)
@@ -67,6 +85,7 @@ t.test('options of discovery without effect, or doubtful', async t => {
     [['--selector=a=b', '--service-name=c'], '--selector, --service-name without effect: --service-discovery (default) is off'],
     [['--service-discovery', '--selector=a=b', '--service-name=c'], '--service-name without effect: --service-discovery-mode (default) is pods'],
     [['--service-discovery', '--service-discovery-mode=service-dns', '--service-name=c', '--selector=a=b'], '--selector without effect: --service-discovery-mode is service-dns, which knows no labels'],
+    [['--service-discovery', '--service-discovery-mode=endpointslices', '--service-name', 'a', 'a.b.svc'], '--service-name: a Service\'s name has no dot; whole DNS names are for service-dns'],
     [['--service-discovery', '--prefill-selector=a=b'], '--prefill-selector: prefill and decode workers are of use together only'],
     [['--service-discovery', '--prefill-selector', 'a=b', 'c=d', '--decode-selector', 'c=d', 'a=b'], '--prefill-selector, --decode-selector are the same labels: every worker is a prefill worker']
   ]

@@ -5,7 +5,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { stringify } from 'yaml'
 import { defaultOptions, resolveOptions, routerSpecs } from '../../options.ts'
-import { anyValue, asEnvironment, asFlags, asKeys, load, others, type Values } from './helpers.ts'
+import { anyValue, asEnvironment, asFlags, asKeys, compatible, load, others, type Values } from './helpers.ts'
 
 const dir = t.testdir()
 
@@ -26,18 +26,21 @@ t.test('a value that is not the default, for every option', async t => {
   for (const spec of routerSpecs) {
     if (spec.type !== 'choice' || spec.choices.length > 1) t.notSame(others[spec.name], spec.default, spec.name)
   }
-  for (const [way, options] of Object.entries(await everyWay(others))) t.strictSame(options, asKeys(others), way)
+  const { 'api-key': _, ...withFile } = others
+  for (const values of [compatible(others), withFile]) {
+    for (const [way, options] of Object.entries(await everyWay(values))) t.strictSame(options, { ...defaultOptions, ...asKeys(values) }, way)
+  }
+  t.equal(new Set([...Object.keys(compatible(others)), ...Object.keys(withFile)]).size, Object.keys(defaultOptions).length)
 })
 
 t.test('any values of any options, defaults for the rest', async t => {
   const some = fc.record(Object.fromEntries(routerSpecs.map(spec => [spec.name, anyValue(spec)])), { requiredKeys: [] })
-    .filter(values => (values['port'] ?? 30000) !== (values['prometheus-port'] ?? 29000) || values['port'] === 0)
     .filter(values => values['jwt-issuer'] !== undefined ? values['jwks-url'] !== undefined : ['jwks-url', 'jwt-audience', 'jwt-models-claim'].every(name => values[name] === undefined))
     .filter(values => values['service-discovery'] !== true || complete(values))
     // an empty list cannot be said in the environment: empty is unset there
     .filter(values => !Object.values(values).some(value => Array.isArray(value) && value.length === 0))
   await fc.assert(fc.asyncProperty(some, async drawn => {
-    const values = Object.fromEntries(Object.entries(drawn).flatMap(([name, value]) => value === undefined ? [] : [[name, value]]))
+    const values = compatible(Object.fromEntries(Object.entries(drawn).flatMap(([name, value]) => value === undefined ? [] : [[name, value]])))
     const expected = { ...defaultOptions, ...asKeys(values) }
     for (const [way, options] of Object.entries(await everyWay(values))) {
       if (!t.strictSame(options, expected, way)) throw new Error(`differs by ${way}`)

@@ -54,6 +54,22 @@ export function asKeys (values: Values): Record<string, OptionValue> {
 /** One value for every option, none of them its default (where another is allowed). */
 export const others: Values = Object.fromEntries(routerSpecs.map(spec => [spec.name, other(spec)]))
 
+/** Values without those that cannot be given together, or not without another. */
+export function compatible (values: Values): Values {
+  const kept = { ...values }
+  if ('api-key' in kept) delete kept['api-key-file']
+  for (const [one, needed] of [['tls-cert', 'tls-key'], ['tls-key', 'tls-cert'], ['tls-client-ca', 'tls-cert'], ['worker-client-cert', 'worker-client-key'], ['worker-client-key', 'worker-client-cert'], ['admin-host', 'admin-port']] as const) {
+    if (!(needed in kept)) delete kept[one]
+  }
+  const { port = 30000, 'prometheus-port': metrics = 29000, 'admin-port': admin } = kept
+  if (port === metrics && port !== 0) delete kept['prometheus-port']
+  if (admin === port || admin === metrics || admin === 29000) {
+    delete kept['admin-port']
+    delete kept['admin-host']
+  }
+  return kept
+}
+
 /** Any value an option may have. */
 export function anyValue (spec: OptionSpec): fc.Arbitrary<OptionValue> {
   switch (spec.type) {
@@ -91,6 +107,8 @@ function samples (format: OptionFormat | undefined): readonly string[] {
     case 'namespace': return ['models', 'team-a']
     case 'service': return ['vllm', 'vllm.models.svc.cluster.local']
     case 'port': return ['http', '8000']
+    case 'origin': return ['https://chat.example', 'http://localhost:5173', '*']
+    case 'proxy': return ['10.0.0.0/8', '::1', 'loopback', 'true']
     default: return ['logs', '/var/log/my router', './a=b']
   }
 }

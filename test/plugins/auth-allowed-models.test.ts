@@ -5,6 +5,7 @@ import { send } from '../helpers/raw-client.ts'
 import type { RawRequest } from '../helpers/raw-client.ts'
 import { startRawWorker } from '../helpers/raw-worker.ts'
 import { startRouter } from '../helpers/router.ts'
+import { until } from '../helpers/until.ts'
 
 const json = ['content-type', 'application/json'] as const
 const limited = ['x-me', 'limited'] as const
@@ -71,6 +72,7 @@ t.test('a limited caller', async t => {
       ['an upload as JSON', post('/v1/audio/transcriptions', '{"model":"a"}')],
       ['JSON as an upload', post('/v1/chat/completions', part('model', 'a') + '--b--', ['content-type', form])],
       ['two models in a form', post('/v1/audio/transcriptions', part('model', 'a') + part('file', big) + part('model', 'secret') + part('file', big) + '--b--', ['content-type', form])],
+      ['a model in the middle of a long form', post('/v1/audio/transcriptions', part('file', big) + part('model', 'a') + part('file', big) + '--b--', ['content-type', form])],
       ['no model in a form', post('/v1/audio/transcriptions', part('file', 'x') + '--b--', ['content-type', form])],
       ['in chunks', { ...post('/v1/chat/completions', '{"model":"a","model":"secret"}'), chunked: 3 }]
     ]
@@ -119,4 +121,37 @@ t.test('a limited caller', async t => {
       t.match(await ask({ method: 'GET', path: '/workers' }, me), { status: 200 })
     }
   })
+})
+
+t.test('a worker that takes its own model for one it does not know gets nothing', async t => {
+  const [mine, other] = [await startRawWorker(t), await startRawWorker(t)]
+  mine.models = ['a']
+  other.models = ['secret']
+  other.answer = (_request, response) => { response.setHeader('content-type', 'application/json').end('{"id":"resp_of_the_other"}') }
+  const { port, router } = await startRouter(t, {
+    workerUrls: [mine.url, other.url],
+    healthCheckIntervalSecs: 0.05,
+    healthFailureThreshold: 1,
+    retryInitialBackoffMs: 1,
+    panicMode: true,
+    authenticate: ({ headers }) => headers['x-me'] === 'limited' ? { name: 'l', models: ['a', 'none'] } : { name: 'all' }
+  })
+  const ask = async (path: string, body: object, ...headers: Array<readonly [string, string]>): Promise<[number, string | undefined]> => {
+    const reply = await send(port, { path, body: JSON.stringify(body), headers: [json, ...headers] })
+    return [reply.status, (JSON.parse(reply.body.toString()) as { error?: { code: string } }).error?.code]
+  }
+  t.same(await ask('/v1/embeddings', { model: 'a' }, limited), [200, undefined])
+  t.same(await ask('/v1/embeddings', { model: 'none' }, limited), [404, 'model_not_found'], 'nobody serves it')
+  t.same(await ask('/v1/embeddings', { model: 'none' }), [200, undefined], 'others may ask any worker')
+  t.same(await ask('/v1/responses', { model: 'secret' }), [200, undefined])
+  other.requests.length = 0
+  t.same(await ask('/v1/responses', { model: 'a', previous_response_id: 'resp_of_the_other' }, limited), [404, 'model_not_found'], 'not to the worker that made it')
+
+  mine.answer = (_request, _response, socket) => { socket.destroy() }
+  t.match(await ask('/v1/embeddings', { model: 'a' }, limited), [502])
+  await mine.close()
+  t.match(await ask('/v1/embeddings', { model: 'a' }, limited), [/50[23]/])
+  await until('it is out', () => router.workers.list()[0]?.state === 'unhealthy')
+  t.match(await ask('/v1/embeddings', { model: 'a' }, limited), [503, 'no_available_workers'])
+  t.equal(other.requests.length, 0)
 })

@@ -1,5 +1,4 @@
 // Bearers are checked at validation URLs: what each answer means, how seldom they are asked, and what happens while they cannot tell.
-import { once } from 'node:events'
 import { connect } from 'node:net'
 import { setTimeout as after } from 'node:timers/promises'
 import Fastify from 'fastify'
@@ -21,6 +20,8 @@ import type { Validator } from '../helpers/validator.ts'
 t.setTimeout(120_000)
 
 const path = '/list_workers'
+
+t.setTimeout(120_000)
 
 async function routerBehind (t: Test, validators: readonly Validator[], options: VllmRouterOptions = {}): Promise<TestRouter> {
   return await startRouter(t, { apiKeyValidationUrls: validators.map(validator => validator.url), authTimeoutMs: 10_000, ...options })
@@ -98,9 +99,10 @@ t.test('several URLs are asked in order', async t => {
 
 t.test('a burst of 1,000 requests with one new token is one question', async t => {
   const validator = await startValidator(t, (_token, response) => { setTimeout(() => response.end(), 200) })
-  const { url, router } = await routerBehind(t, [validator])
-  const replies = await Promise.all(Array.from({ length: 1000 }, async () => (await getAs(url + path, 'new')).status))
-  t.same(new Set(replies), new Set([200]))
+  const { port, router } = await routerBehind(t, [validator])
+  const answers = pipeline(t, port, 20, Array.from({ length: 50 }, () => 'new'))
+  await until('all have their answer', () => answers().length === 1000, 30_000)
+  t.same(new Set(answers()), new Set(['200']))
   t.same(validator.asked, ['new'])
   t.equal((await samplesOf(router)).sum('auth_decisions_total', { outcome: 'valid', via: 'validation' }), 1000)
 })
@@ -111,27 +113,19 @@ t.test('a flood of made-up tokens is no flood at the validator, and harms no kno
   t.equal((await getAs(url + path, 'known')).status, 200)
   const held: Array<() => void> = []
   validator.answer = (_token, response) => { held.push(() => response.writeHead(401).end()) }
-  const sockets = Array.from({ length: 10 }, () => connect(port, '127.0.0.1'))
-  t.teardown(() => { for (const socket of sockets) socket.destroy() })
-  const answers: string[] = []
-  await Promise.all(sockets.map(async (socket, n) => {
-    socket.on('data', (chunk: Buffer) => { answers.push(...chunk.toString().match(/HTTP\/1\.1 \d+/g) ?? []) })
-    await once(socket, 'connect')
-    // pipelined: 1,200 tokens wait at the same time
-    socket.write(Array.from({ length: 120 }, (_, i) => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer made-up-${n}-${i}\r\n\r\n`).join(''))
-  }))
-  await until('the questions are under way', () => held.length === 4)
-  // those that find no place get their answer when their turn on the connection comes: the first ones still wait
+  const answers = pipeline(t, port, 10, Array.from({ length: 120 }, (_, i) => `made-up-${i}`), true)
+  // decided, though their answers come when those before them on the connection have theirs
+  await until('the others find no place', async () => (await samplesOf(router)).sum('auth_decisions_total', { outcome: 'unavailable' }) === 1200 - 4 - 1024, 30_000)
+  t.equal(held.length, 4)
   t.equal((await getAs(url + path, 'one-too-many')).status, 503, 'no room')
   t.equal((await getAs(url + path, 'known')).status, 200, 'an old answer serves while nobody can be asked')
   t.equal(validator.most, 4)
   validator.answer = status(401)
   for (const answer of held) answer()
-  await until('all have their answer', () => answers.length === 1200, 30_000)
+  await until('all have their answer', () => answers().length === 1200, 30_000)
   t.ok(validator.most <= 5, `${validator.most} at the same time`)
-  t.ok(answers.filter(answer => answer.endsWith('401')).length >= 1024)
-  t.equal(answers.filter(answer => answer.endsWith('503')).length, 1200 - 4 - 1024)
-  t.equal(answers.filter(answer => answer.endsWith('200')).length, 0)
+  const count = (status: string): number => answers().filter(answer => answer === status).length
+  t.same([count('401'), count('503'), count('200')], [4 + 1024, 1200 - 4 - 1024, 0])
   t.ok((await samplesOf(router)).sum('auth_cache_entries', { finding: 'invalid' }) >= 1024)
 })
 
@@ -224,6 +218,19 @@ t.test('nobody waits for ever when the router closes', async t => {
   t.equal(await Promise.race([closed, after(10_000, 'still open', { ref: false })]), 'closed')
   t.match(String(await reply), /^(503|cut)$/)
 })
+
+/** Sends the requests of `tokens` at once on each of so many connections; returns the statuses so far. */
+function pipeline (t: Test, port: number, connections: number, tokens: readonly string[], distinct = false): () => string[] {
+  const received: string[] = []
+  for (let n = 0; n < connections; n++) {
+    const socket = connect(port, '127.0.0.1')
+    t.teardown(() => socket.destroy())
+    received.push('')
+    socket.on('data', (chunk: Buffer) => { received[n] += chunk.toString('latin1') })
+    socket.write(tokens.map(token => `GET ${path} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer ${token}${distinct ? `-${n}` : ''}\r\n\r\n`).join(''))
+  }
+  return () => received.flatMap(text => [...text.matchAll(/HTTP\/1\.1 (\d+)/g)].map(([, status = '']) => status))
+}
 
 /** The plugin alone, on a clock of the test's. */
 async function startAlone (t: Test, validator: Validator, clock: ManualClock): Promise<{ url: string }> {

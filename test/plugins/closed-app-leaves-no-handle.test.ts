@@ -12,7 +12,8 @@ import Fastify from 'fastify'
 const { default: vllmRouter } = await import(process.argv[1])
 const app = Fastify()
 await app.register(vllmRouter, {
-  workerUrls: [process.argv[2], 'http://127.0.0.1:9'], policy: 'power_of_two', metricsListener: true, prometheusPort: 0, accessLog: true
+  workerUrls: [process.argv[2], 'http://127.0.0.1:9'], policy: 'power_of_two', metricsListener: true, prometheusPort: 0, accessLog: true,
+  adminPort: 0, apiKeyFile: process.argv[3]
 })
 const url = await app.listen({ host: '127.0.0.1', port: 0 })
 while ((await app.inject('/readiness')).statusCode !== 200) await new Promise(resolve => setImmediate(resolve))
@@ -30,7 +31,7 @@ process.stdout.write(JSON.stringify({ status: response.statusCode, left }))
 
 t.test('nothing keeps the process alive', async t => {
   const [worker] = await startWorkers(t, 1)
-  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, new URL('../../router.js', import.meta.url).href, worker?.url ?? ''], {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program, new URL('../../router.js', import.meta.url).href, worker?.url ?? '', `${t.testdir({ key: 'key' })}/key`], {
     stdio: ['ignore', 'pipe', 'inherit'], timeout: 20_000
   })
   const [output, [code]] = await Promise.all([text(child.stdout), once(child, 'exit')])

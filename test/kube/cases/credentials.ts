@@ -3,6 +3,7 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Test } from 'tap'
 import { request, Agent } from 'undici'
+import { parseAllDocuments } from 'yaml'
 import { until } from '../until.ts'
 import type { Cluster } from '../cluster.ts'
 import { follow } from '../follow.ts'
@@ -15,6 +16,19 @@ async function grant (cluster: Cluster, namespace: string, verbs: readonly strin
   await cluster.call('POST', `${rbac}/namespaces/${namespace}/rolebindings`, {
     metadata: { name: 'router' }, roleRef: { apiGroup: 'rbac.authorization.k8s.io', kind: 'Role', name: 'router' }, subjects: [subject]
   })
+}
+
+/** Makes what the document shows. */
+async function asDocumented (cluster: Cluster): Promise<{ namespace: string, account: string }> {
+  const [, block = ''] = /```yaml\n([^]*?kind: RoleBinding[^]*?)```/.exec(readFileSync('docs/kubernetes.md', 'utf8')) ?? []
+  const objects = parseAllDocuments(block).map(document => document.toJS() as { kind: string, metadata: { name: string, namespace: string } })
+  const collections: Record<string, string> = { ServiceAccount: '/api/v1', Role: rbac, RoleBinding: rbac }
+  const [account] = objects
+  if (account?.kind !== 'ServiceAccount') throw new Error('no service account in the document')
+  const { name, namespace } = account.metadata
+  await cluster.call('POST', '/api/v1/namespaces', { metadata: { name: namespace } })
+  for (const object of objects) await cluster.call('POST', `${collections[object.kind]}/namespaces/${namespace}/${object.kind.toLowerCase()}s`, object)
+  return { namespace, account: name }
 }
 
 export async function credentials (t: Test, cluster: Cluster): Promise<void> {
@@ -43,14 +57,12 @@ export async function credentials (t: Test, cluster: Cluster): Promise<void> {
     t.match(warnings, ['kubernetes: not allowed to list pods in all namespaces (403): grant get, list and watch on pods'])
   })
 
-  await t.test('a service account\'s token that is replaced', async t => {
-    const namespace = await cluster.namespace()
-    await cluster.call('POST', `/api/v1/namespaces/${namespace}/serviceaccounts`, { metadata: { name: 'router' } })
-    await grant(cluster, namespace, ['get', 'list', 'watch'], { kind: 'ServiceAccount', name: 'router', namespace })
+  await t.test('a service account with the rights of docs/kubernetes.md, and a token that is replaced', async t => {
+    const { namespace, account } = await asDocumented(cluster)
     // a token ends with the object it is bound to
     async function token (name: string): Promise<string> {
       const secret = await cluster.call('POST', `/api/v1/namespaces/${namespace}/secrets`, { metadata: { name } })
-      const { status } = await cluster.call('POST', `/api/v1/namespaces/${namespace}/serviceaccounts/router/token`, {
+      const { status } = await cluster.call('POST', `/api/v1/namespaces/${namespace}/serviceaccounts/${account}/token`, {
         spec: { expirationSeconds: 3600, boundObjectRef: { apiVersion: 'v1', kind: 'Secret', name, uid: secret.metadata.uid } }
       })
       return status?.token ?? ''
