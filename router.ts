@@ -124,10 +124,14 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   if (authenticate !== undefined && typeof authenticate !== 'function') throw new OptionsError('authenticate takes a function')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
   const splits = options.vllmPdDisaggregation
+  const learning = {
+    engines: (url: string) => fastify.upstream.client.engines(url),
+    fallback: options.intraNodeDataParallelSize,
+    sizes: { prefill: options.prefillDataParallelSize, decode: options.decodeDataParallelSize },
+    clock: systemClock
+  }
   const listed = splits
-    ? learnedRanks(poolSpecs(options), {
-      engines: url => fastify.upstream.client.engines(url), fallback: options.intraNodeDataParallelSize, clock: systemClock, stated: () => fastify.workers.specs('static')
-    })
+    ? learnedRanks(staticSource(poolSpecs(options)), { ...learning, stated: () => fastify.workers.specs('static') })
     : staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
   const announced = options.vllmDiscoveryAddress === undefined
     ? []
@@ -141,7 +145,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
         },
         log: fastify.log
       })]
-  const found = options.serviceDiscovery ? [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })] : []
+  const found = options.serviceDiscovery
+    ? splits
+      // a pod that does not say how many ranks it has is asked
+      ? [learnedRanks(kubernetesSource({ ...pick(options, ...kubernetesKeys), intraNodeDataParallelSize: 1, log: fastify.log }), learning)]
+      : [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })]
+    : []
   const discovered = [...announced, ...found, ...sources]
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`

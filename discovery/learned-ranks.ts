@@ -1,7 +1,8 @@
-// Workers somebody wrote down without their data-parallel size: each is asked for it before it is stated.
+// A source whose workers' data-parallel sizes nobody told: each worker is asked for it before it is stated.
 import type { Clock, Timer } from '../core/clock.ts'
 import { isUnreachable } from '../core/failure.ts'
-import type { WorkerSpec } from '../core/worker.ts'
+import type { Role, WorkerSpec } from '../core/worker.ts'
+import type { DiscoverySource } from './discovery.ts'
 import type { StaticSource } from './static.ts'
 
 /** How sizes are learned. */
@@ -10,8 +11,10 @@ export interface LearnedRanksOptions {
   readonly engines: (url: string) => Promise<number>
   /** Ranks of a server that tells nothing. */
   readonly fallback: number
+  /** Sizes that are known, by role: those are not asked for. */
+  readonly sizes?: Readonly<Partial<Record<Role, number | undefined>>>
   readonly clock: Clock
-  /** What this source states now, but for what somebody took off its list; default all it knows. */
+  /** What the source states now, but for what somebody took off its list by hand; default all it knows. */
   readonly stated?: () => readonly WorkerSpec[]
 }
 
@@ -33,13 +36,12 @@ interface Asked {
 }
 
 /**
- * A source that states a server when it knows its ranks: those in the spec, or as many as its `/metrics` names engines. One that
- * nobody listens at is asked again until somebody does, and stated then; so no request ever goes to a wrong rank.
+ * States a server of another source when its ranks are known: those that source told, or as many as its `/metrics` names engines.
+ * One that nobody listens at is asked again until somebody does, and stated then; so no request ever goes to a wrong rank.
  */
-export function learnedRanks (given: readonly WorkerSpec[], options: LearnedRanksOptions): StaticSource {
-  const { engines, clock } = options
-  const { fallback } = options
-  let specs = given
+export function learnedRanks (inner: DiscoverySource & Partial<Pick<StaticSource, 'restate'>>, options: LearnedRanksOptions): DiscoverySource & Partial<Pick<StaticSource, 'restate'>> {
+  const { engines, clock, fallback, sizes = {} } = options
+  let specs: readonly WorkerSpec[] = []
   let asked = new Map<string, Asked>()
   let tell: ((specs: readonly WorkerSpec[]) => void) | undefined
 
@@ -63,7 +65,6 @@ export function learnedRanks (given: readonly WorkerSpec[], options: LearnedRank
       tell?.(known())
       return
     }
-    // what somebody took off the list by hand stays off
     const { url } = entry.spec
     if (!first && !before.some(spec => spec.url === url)) return
     tell?.([...before.filter(spec => spec.url !== url), { ...entry.spec, ranks }])
@@ -89,39 +90,42 @@ export function learnedRanks (given: readonly WorkerSpec[], options: LearnedRank
     } else learned(entry, ranks)
   }
 
-  /** Asks about servers that are new on the list; what is known of the others stays. */
-  function begin (): void {
+  /** Takes another list: asks about servers that are new on it; what is known of the others stays. */
+  function take (list: readonly WorkerSpec[]): void {
+    specs = list.map(spec => {
+      const ranks = complete(spec) ? undefined : sizes[spec.role ?? 'regular']
+      return ranks === undefined ? spec : { ...spec, ranks }
+    })
     const before = asked
     asked = new Map()
     for (const spec of specs) {
       if (complete(spec) || asked.has(spec.url)) continue
-      const entry = before.get(spec.url)
+      const kept: Asked = before.get(spec.url) ?? { spec, ranks: undefined, since: clock.now(), pause: firstPause, timer: undefined, round: 0 }
       before.delete(spec.url)
-      const kept: Asked = entry ?? { spec, ranks: undefined, since: clock.now(), pause: firstPause, timer: undefined, round: 0 }
       kept.spec = spec
       asked.set(spec.url, kept)
     }
     for (const { timer } of before.values()) timer?.cancel()
     tell?.(known())
-    for (const entry of asked.values()) if (entry.ranks === undefined && entry.round === 0) void ask(entry)
+    for (const entry of asked.values()) if (entry.round === 0) void ask(entry)
   }
 
+  const { restate } = inner
   return {
-    name: 'static',
+    name: inner.name,
     async start (state) {
       tell = state
-      begin()
+      await inner.start(take)
     },
     async stop () {
       tell = undefined
       for (const { timer } of asked.values()) timer?.cancel()
       asked.clear()
+      await inner.stop()
     },
-    restate (changed) {
-      specs = changed
-      if (tell !== undefined) begin()
-    },
+    ...(restate === undefined ? {} : { restate: (changed: readonly WorkerSpec[]) => restate.call(inner, changed) }),
     refresh (url) {
+      inner.refresh?.(url)
       const entry = asked.get(url)
       if (entry === undefined) return
       entry.pause = firstPause
@@ -129,8 +133,11 @@ export function learnedRanks (given: readonly WorkerSpec[], options: LearnedRank
       void ask(entry)
     },
     health () {
+      const told = inner.health()
       const missing = [...asked.values()].filter(({ ranks }) => ranks === undefined).length
-      return { ok: true, detail: `${specs.length} listed${missing === 0 ? '' : `, ${missing} not reached yet`}` }
-    }
+      return missing === 0 ? told : { ...told, detail: `${told.detail}, ${missing} not reached yet` }
+    },
+    ...(inner.registrations === undefined ? {} : { registrations: inner.registrations }),
+    ...(inner.counts === undefined ? {} : { counts: () => inner.counts?.() ?? { relists: new Map(), watchRestarts: new Map() } })
   }
 }

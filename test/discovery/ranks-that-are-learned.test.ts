@@ -4,15 +4,15 @@ import type { Test } from 'tap'
 import { setImmediate } from 'node:timers/promises'
 import type { WorkerSpec } from '../../core/worker.ts'
 import { learnedRanks } from '../../discovery/learned-ranks.ts'
-import type { StaticSource } from '../../discovery/static.ts'
-import { poolSpecs } from '../../discovery/static.ts'
+import type { DiscoverySource } from '../../discovery/discovery.ts'
+import { poolSpecs, staticSource } from '../../discovery/static.ts'
 import { ManualClock } from '../helpers/manual-clock.ts'
 
 const refused = (): Error => Object.assign(new Error('connect'), { code: 'ECONNREFUSED' })
 
 interface Learned {
   readonly clock: ManualClock
-  readonly source: StaticSource
+  readonly source: ReturnType<typeof learnedRanks>
   /** What servers tell: a number, nobody listening, or a failure. */
   readonly told: Map<string, number | Error>
   readonly asked: string[]
@@ -27,7 +27,7 @@ async function learned (t: Test, specs: readonly WorkerSpec[], told: Record<stri
   const asked: string[] = []
   const stateds: Array<readonly WorkerSpec[]> = []
   const list = (): readonly WorkerSpec[] => stateds.at(-1) ?? []
-  const source = learnedRanks(specs, {
+  const source = learnedRanks(staticSource(specs), {
     clock,
     fallback: 3,
     ...(stated === undefined ? {} : { stated: () => stated(list()) }),
@@ -96,7 +96,7 @@ t.test('one that came back may be another', async t => {
 
 t.test('another list: those that are on both are not asked again', async t => {
   const { list, source, asked, clock } = await learned(t, [at('http://a'), at('http://b')], { 'http://a': 2, 'http://b': refused(), 'http://c': 1 })
-  source.restate([at('http://a', { bootstrapPort: 1 }), at('http://c')])
+  source.restate?.([at('http://a', { bootstrapPort: 1 }), at('http://c')])
   await setImmediate()
   t.same(list(), [at('http://a', { bootstrapPort: 1, ranks: 2 }), at('http://c', { ranks: 1 })])
   await clock.advance(60_000)
@@ -128,4 +128,31 @@ t.test('lists of two pools', async t => {
     { url: 'http://d:1', role: 'decode', ranks: 4 }, { url: 'http://d:2', role: 'decode', rank: 0 }
   ])
   t.throws(() => poolSpecs({ prefill: ['http://p:1 70000'], decode: [], prefillDataParallelSize: undefined, decodeDataParallelSize: undefined }))
+})
+
+t.test('another source, whose lists come and go', async t => {
+  let state: (specs: readonly WorkerSpec[]) => void = () => {}
+  const inner: DiscoverySource = { name: 'inner', start: async tell => { state = tell }, stop: async () => {}, health: () => ({ ok: false, detail: 'away', staleSecs: 3 }) }
+  const told: Array<readonly WorkerSpec[]> = []
+  const answers = new Map<string, () => void>()
+  const source = learnedRanks(inner, {
+    clock: new ManualClock(), fallback: 1, sizes: { prefill: 4 }, engines: url => new Promise(resolve => { answers.set(url, () => resolve(2)) })
+  })
+  await source.start(specs => { told.push(specs) })
+  t.equal(source.name, 'inner')
+  state([at('http://a'), { url: 'http://p', role: 'prefill' }])
+  t.same(told.at(-1), [{ url: 'http://p', role: 'prefill', ranks: 4 }], 'a size that is said needs no question')
+  state([at('http://a'), at('http://b', { ranks: 1 })])
+  t.same(told.at(-1), [at('http://b', { ranks: 1 })])
+  t.match(source.health(), { ok: false, detail: 'away, 1 not reached yet', staleSecs: 3 })
+  answers.get('http://a')?.()
+  await setImmediate()
+  t.same(told.at(-1), [at('http://a', { ranks: 2 }), at('http://b', { ranks: 1 })])
+  state([])
+  t.same(told.at(-1), [])
+  state([at('http://a', { leaving: true })])
+  answers.get('http://a')?.()
+  await setImmediate()
+  t.same(told.at(-1), [at('http://a', { leaving: true, ranks: 2 })], 'one that came back is asked again')
+  await source.stop()
 })

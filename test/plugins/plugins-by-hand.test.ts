@@ -6,6 +6,7 @@ import accessLog from '../../plugins/access-log.ts'
 import admission from '../../plugins/admission.ts'
 import auth from '../../plugins/auth.ts'
 import caller from '../../plugins/caller.ts'
+import disaggregation from '../../plugins/disaggregation.ts'
 import discovery from '../../plugins/discovery.ts'
 import drain from '../../plugins/drain.ts'
 import errors from '../../plugins/errors.ts'
@@ -72,7 +73,7 @@ t.test('what is missing is named at the start', async t => {
   const cases = [
     [discovery, { sources: [] }, 'workers'], [loadBalancer, {}, 'workers'], [manualWorkers, {}, 'workers'], [health, {}, 'workers'],
     [forward, {}, 'workers'], [admission, {}, 'workers'], [metrics, {}, 'workers'], [metricsListener, {}, 'metricsRegistry'], [accessLog, {}, 'routerFailure'],
-    [auth, {}, 'routerFailure']
+    [auth, {}, 'routerFailure'], [disaggregation, {}, 'workers']
   ] as const
   for (const [plugin, options, missing] of cases) {
     const app = Fastify()
