@@ -5,6 +5,7 @@ import { bearerToken } from '../auth/bearer.ts'
 import { allowedModels, makeCaller } from '../auth/caller.ts'
 import type { Caller, Finding } from '../auth/caller.ts'
 import { AuthUnavailableError, InvalidApiKeyError, NotAllowedError } from '../core/errors.ts'
+import { isClosed } from '../core/reply.ts'
 import { dropUnreadBody } from '../core/unread-body.ts'
 import { Authentication, hasMeans } from './authentication.ts'
 import type { AuthenticationOptions } from './authentication.ts'
@@ -90,7 +91,7 @@ const plugin: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     // the router ends, and has answered meanwhile
     if (reply.sent) return
     // its `close` has been and will not come again
-    if (reply.raw.destroyed) {
+    if (isClosed(reply.raw)) {
       request.routerFailure = 'client_gone'
       reply.hijack()
       return
