@@ -5,15 +5,16 @@ const tseslint = plugins['typescript-eslint']
 
 /** Folders may import only what stands left of them (docs/architecture.md). */
 const arrows = {
-  core: ['openai', 'policies', 'discovery', 'auth', 'plugins', 'routes', 'simulator'],
-  openai: ['policies', 'discovery', 'auth', 'plugins', 'routes', 'simulator'],
-  policies: ['discovery', 'auth', 'plugins', 'routes', 'simulator'],
-  discovery: ['policies', 'auth', 'plugins', 'routes', 'simulator'],
-  auth: ['openai', 'policies', 'discovery', 'plugins', 'routes', 'simulator'],
+  core: ['openai', 'policies', 'discovery', 'disaggregation', 'auth', 'plugins', 'routes', 'simulator'],
+  openai: ['policies', 'discovery', 'disaggregation', 'auth', 'plugins', 'routes', 'simulator'],
+  policies: ['discovery', 'disaggregation', 'auth', 'plugins', 'routes', 'simulator'],
+  discovery: ['policies', 'disaggregation', 'auth', 'plugins', 'routes', 'simulator'],
+  disaggregation: ['policies', 'discovery', 'auth', 'plugins', 'routes', 'simulator'],
+  auth: ['openai', 'policies', 'discovery', 'disaggregation', 'plugins', 'routes', 'simulator'],
   plugins: ['routes'],
-  simulator: ['policies', 'discovery', 'auth', 'plugins', 'routes']
+  simulator: ['policies', 'discovery', 'disaggregation', 'auth', 'plugins', 'routes']
 }
-const noFastify = ['core', 'openai', 'policies', 'discovery', 'auth']
+const noFastify = ['core', 'openai', 'policies', 'discovery', 'disaggregation', 'auth']
 
 export default [
   ...neostandard({ ts: true, ignores: ['build/**', 'dist/**', 'node_modules/**', '.tap/**'] }),

@@ -2,10 +2,12 @@
 import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
+import { systemClock } from './core/clock.ts'
 import type { DiscoverySource } from './discovery/discovery.ts'
 import { kubernetesSource } from './discovery/kubernetes.ts'
+import { learnedRanks } from './discovery/learned-ranks.ts'
 import { P2pNcclSource } from './discovery/p2p-nccl.ts'
-import { staticSource, staticSpecs } from './discovery/static.ts'
+import { poolSpecs, staticSource, staticSpecs } from './discovery/static.ts'
 import { OptionsError, resolveOptions } from './options.ts'
 import type { RouterOptions } from './options.ts'
 import accessLog from './plugins/access-log.ts'
@@ -20,6 +22,7 @@ import bodyTimeout from './plugins/body-timeout.ts'
 import caller from './plugins/caller.ts'
 import circuitBreaker from './plugins/circuit-breaker.ts'
 import crossOrigin from './plugins/cors.ts'
+import disaggregation from './plugins/disaggregation.ts'
 import discovery from './plugins/discovery.ts'
 import drain from './plugins/drain.ts'
 import errors from './plugins/errors.ts'
@@ -60,9 +63,12 @@ export type { RouterOptions } from './options.ts'
 export type ServerOnly = 'host' | 'port' | 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'disableHttp2' | 'trustProxy' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
 
 /** Options of the plugin: any of the server's, by their camelCase names, and those that only make sense in code. */
-export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'workerUrls'>> {
+export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'prefillPolicy' | 'decodePolicy' | 'workerUrls'>> {
   /** Name of a policy, or one of your own. Default `cache_aware`. */
   policy?: RouterOptions['policy'] | Policy
+  /** The same for prefill and for decode workers. Default `policy`. */
+  prefillPolicy?: RouterOptions['policy'] | Policy | undefined
+  decodePolicy?: RouterOptions['policy'] | Policy | undefined
   /** Base URLs of workers. Default none. */
   workerUrls?: readonly string[]
   /** Further sources of workers, beside `workerUrls`. */
@@ -90,6 +96,16 @@ function pick<Key extends keyof RouterOptions> (options: RouterOptions, ...keys:
   return Object.fromEntries(keys.map(key => [key, options[key]])) as Pick<RouterOptions, Key>
 }
 
+/** Policies given by name; those given as objects are looked at. */
+function named (policies: Readonly<Record<string, string | Policy | undefined>>): Partial<RouterOptions> {
+  const names: Record<string, string> = {}
+  for (const [key, policy] of Object.entries(policies)) {
+    if (typeof policy === 'string') names[key] = policy
+    else if (policy !== undefined && typeof policy.pick !== 'function') throw new OptionsError(`${key} takes a name or an object with a method pick`)
+  }
+  return names
+}
+
 const kubernetesKeys = [
   'serviceDiscoveryMode', 'selector', 'prefillSelector', 'decodeSelector', 'serviceDiscoveryNamespace', 'serviceDiscoveryPort', 'serviceName',
   'serviceDiscoveryResyncSecs', 'intraNodeDataParallelSize'
@@ -97,28 +113,36 @@ const kubernetesKeys = [
 
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
-    policy = 'cache_aware', sources = [], authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
+    policy = 'cache_aware', prefillPolicy, decodePolicy, sources = [], authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
     createAdminServer, cors: anyOrigin = false,
     // Fastify's own options of `register`, which it hands on
     prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers,
     ...rest
   }: VllmRouterOptions & RegisterOptions = given
   // which port the application listens on is not known here
-  const options = resolveOptions({ port: 0, ...rest, ...(typeof policy === 'string' ? { policy } : {}) })
-  if (typeof policy === 'object' && typeof policy.pick !== 'function') throw new OptionsError('policy takes a name or an object with a method pick')
+  const options = resolveOptions({ port: 0, ...rest, ...named({ policy, prefillPolicy, decodePolicy }) })
   if (authenticate !== undefined && typeof authenticate !== 'function') throw new OptionsError('authenticate takes a function')
   if (metricsPath !== undefined && !metricsPath.startsWith('/')) throw new OptionsError(`metricsPath takes a path that starts with /, not ${JSON.stringify(metricsPath)}`)
-  const listed = staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
+  const splits = options.vllmPdDisaggregation
+  const listed = splits
+    ? learnedRanks(poolSpecs(options), {
+      engines: url => fastify.upstream.client.engines(url), fallback: options.intraNodeDataParallelSize, clock: systemClock, stated: () => fastify.workers.specs('static')
+    })
+    : staticSource(staticSpecs(options.workerUrls, options.intraNodeDataParallelSize))
   const announced = options.vllmDiscoveryAddress === undefined
     ? []
     : [new P2pNcclSource({
         address: options.vllmDiscoveryAddress,
         maxWorkers: options.vllmDiscoveryMaxWorkers,
         allow: options.vllmDiscoveryAllow,
-        ranks: { prefill: options.intraNodeDataParallelSize, decode: options.intraNodeDataParallelSize },
+        ranks: {
+          prefill: options.prefillDataParallelSize ?? options.intraNodeDataParallelSize,
+          decode: options.decodeDataParallelSize ?? options.intraNodeDataParallelSize
+        },
         log: fastify.log
       })]
   const found = options.serviceDiscovery ? [kubernetesSource({ ...pick(options, ...kubernetesKeys), log: fastify.log })] : []
+  const discovered = [...announced, ...found, ...sources]
 
   // each plugin gets its own options and no others: `register` itself reads some names, such as `logLevel`
   await fastify.register(requestId, pick(options, 'requestIdHeaders'))
@@ -133,10 +157,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
   await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...announced, ...found, ...sources] })
-  await fastify.register(manualWorkers, pick(options, 'intraNodeDataParallelSize'))
+  await fastify.register(discovery, { sources: [listed, ...discovered] })
+  await fastify.register(manualWorkers, {
+    ...pick(options, 'intraNodeDataParallelSize', 'prefillDataParallelSize', 'decodeDataParallelSize'), roles: splits ? ['prefill', 'decode'] : ['regular']
+  })
   await fastify.register(loadBalancer, {
-    policy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
+    policy, prefillPolicy, decodePolicy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
   })
   await fastify.register(upstream, pick(options,
     'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs',
@@ -146,6 +172,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
   await fastify.register(forward, pick(options,
     'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'))
+  if (splits) {
+    await fastify.register(disaggregation, {
+      ...pick(options, 'pdMinUncachedTokens', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
+      kvConnector: options.kvConnector ?? (discovered.length > 0 ? 'auto' : 'nixl')
+    })
+  }
   await fastify.register(retry, pick(options,
     'disableRetries', 'retryMaxRetries', 'retryInitialBackoffMs', 'retryMaxBackoffMs', 'retryBackoffMultiplier', 'retryJitterFactor',
     'retryBudgetPercent', 'retryBudgetMinPerSecond'))

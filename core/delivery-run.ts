@@ -1,29 +1,18 @@
 // The attempts of one request, one after the other, and what the request's handler sees of them: a single answer.
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from './clock.ts'
-import type { Attempt, Delivery, Setback } from './delivery.ts'
-import { FirstByteTimeoutError, WorkerFramingError } from './errors.ts'
-import { withoutBytes } from './failure.ts'
-import { hasFramingFault, reasonOf, textHeaders } from './headers.ts'
+import type { Attempt, Delivery, Next, ReadyAnswer, Setback, StreamChange } from './delivery.ts'
+import { setLength, Trial } from './delivery-trial.ts'
+import type { HeaderMap, Held, RawHeaders, TrialOwner } from './delivery-trial.ts'
+import { FirstByteTimeoutError } from './errors.ts'
 import { retryableStatuses } from './retry.ts'
 
 /** Longest error answer of a worker that is kept while others are tried; a longer one goes to the client as it comes. */
 const keptBytes = 65_536
 
-type Start = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>
-type RawHeaders = NonNullable<Dispatcher.DispatchController['rawHeaders']> | null
-
-/** An answer held back: until its first byte, or, of an error, until it is clear that no other attempt brings better. */
-interface Held {
-  readonly attempt: Attempt
-  readonly rawHeaders: RawHeaders
-  readonly flat: readonly string[]
-  readonly status: number
-  readonly headers: Start[2]
-  readonly message: string
-  readonly chunks: Buffer[]
-  size: number
-}
+/** Most answers: they go out with their first byte. */
+const asItComes: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: 0, retryable: false, change: undefined }
+const asAnError: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: keptBytes, retryable: true, change: undefined }
 
 /** What the handler of the request controls: the attempt of the moment. */
 class OuterController implements Dispatcher.DispatchController {
@@ -59,77 +48,8 @@ class OuterController implements Dispatcher.DispatchController {
   }
 }
 
-/**
- * One attempt, as undici's handler. Undici cannot take back a call that waits for its connection: an attempt given up
- * meanwhile is stopped when the connection comes, and nobody hears of it any more.
- */
-class Trial implements Dispatcher.DispatchHandler {
-  readonly attempt: Attempt
-  /** Events of this attempt still count. */
-  live = true
-  controller: Dispatcher.DispatchController | undefined
-  held: Held | undefined
-  private readonly run: Run
-
-  constructor (run: Run, attempt: Attempt) {
-    this.run = run
-    this.attempt = attempt
-  }
-
-  onRequestStart (controller: Dispatcher.DispatchController): void {
-    if (!this.live) {
-      controller.abort(new Error('given up before the connection came'))
-      return
-    }
-    this.controller = controller
-    this.run.connected(controller)
-    this.attempt.exchange.started(controller)
-  }
-
-  onResponseStart (...[controller, status, headers, message]: Start): void {
-    // 103 Early Hints and the like come before the answer and are not it
-    if (!this.live || status < 200) return
-    const { attempt } = this
-    const flat = textHeaders(controller.rawHeaders)
-    if (hasFramingFault(flat)) {
-      controller.abort(new WorkerFramingError())
-      return
-    }
-    this.held = { attempt, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message: reasonOf(message), chunks: [], size: 0 }
-    attempt.exchange.head(status, flat)
-  }
-
-  onResponseData (_controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.live) return
-    this.attempt.exchange.data(chunk)
-    this.run.data(this, chunk)
-  }
-
-  onResponseEnd (...[, trailers]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
-    if (!this.live) return
-    this.live = false
-    this.attempt.exchange.completed()
-    this.run.ended(this, trailers)
-  }
-
-  /** Undici's error, or what ended the attempt from this side; the second one is not heard. */
-  onResponseError (_controller: Dispatcher.DispatchController | undefined, error: Error): void {
-    if (!this.live) return
-    this.live = false
-    withoutBytes(error)
-    this.attempt.exchange.failed(error)
-    this.run.failed(this, error)
-  }
-
-  /** Ends the attempt from this side, in whatever phase it is. */
-  stop (reason: Error): void {
-    if (this.controller === undefined) this.onResponseError(undefined, reason)
-    else this.controller.abort(reason)
-  }
-}
-
-/** One request. `begin` makes the first attempt; all else follows from what becomes of it. */
-export class Run {
+/** One request. `start` makes the first attempt; all else follows from what becomes of it. */
+export class Run implements TrialOwner {
   private readonly dispatch: Dispatcher.Dispatch
   private readonly options: Dispatcher.DispatchOptions
   private readonly inner: Dispatcher.DispatchHandler
@@ -137,11 +57,15 @@ export class Run {
   private readonly clock: Clock
   private readonly outer = new OuterController(reason => this.aborted(reason))
   private trial: Trial | undefined
+  /** An attempt is being prepared. */
+  private preparing = false
   /** The client gets an answer: no way back. */
   private relaying = false
   private over = false
   /** The last error answer of a worker. */
   private kept: Held | undefined
+  /** Changes what the client gets. */
+  private change: StreamChange | undefined
   private limit: Timer | undefined
   private backoff: Timer | undefined
 
@@ -155,12 +79,13 @@ export class Run {
 
   /** False when nobody could take the request; its handler hears nothing then. */
   start (): boolean {
-    const attempt = this.delivery.next()
-    if (attempt === undefined) return false
+    const next = this.delivery.next()
+    if (next === undefined) return false
     this.delivery.attach(reason => this.outer.abort(reason))
     // the handler's own call may end before any connection came about
     this.inner.onRequestStart?.(this.outer, undefined)
-    this.send(attempt)
+    if (next instanceof Promise) this.prepare(next, undefined)
+    else this.proceed(next)
     return true
   }
 
@@ -168,27 +93,42 @@ export class Run {
     this.outer.current = controller
   }
 
+  head (attempt: Attempt, status: number, flat: readonly string[]): Pick<Held, 'limit' | 'retryable' | 'change'> {
+    if (retryableStatuses.has(status)) return asAnError
+    const change = attempt.rewrite?.begin(status, flat)
+    const { whole } = this.delivery
+    if (change === undefined && whole === undefined) return asItComes
+    return { limit: whole?.bytes ?? (change !== undefined && 'bytes' in change ? change.bytes : 0), retryable: false, change }
+  }
+
   data (trial: Trial, chunk: Buffer): void {
     const { held } = trial
     if (held !== undefined) {
-      if (retryableStatuses.has(held.status)) {
+      if (held.limit > 0) {
         held.chunks.push(chunk)
         held.size += chunk.length
-        if (held.size > keptBytes) this.relay(trial, held)
+        // an error has come when it is complete; of all else the first byte was waited for
+        if (!held.retryable) this.limit?.cancel()
+        if (held.size > held.limit) this.relay(trial, held)
         return
       }
       this.relay(trial, held)
     }
-    if (!this.over) this.inner.onResponseData?.(this.outer, chunk)
+    this.pass(chunk)
   }
 
-  ended (trial: Trial, trailers: Start[2]): void {
+  ended (trial: Trial, trailers: HeaderMap): void {
     this.limit?.cancel()
     const { held } = trial
     if (held !== undefined) {
-      if (retryableStatuses.has(held.status)) {
+      if (held.retryable) {
         this.kept = held
         this.setback(trial, { kind: 'status', status: held.status, headers: held.flat })
+        return
+      }
+      const flaw = this.flawOf(held)
+      if (flaw !== undefined) {
+        this.setback(trial, { kind: 'failed', error: flaw })
         return
       }
       this.relay(trial, held)
@@ -202,25 +142,89 @@ export class Run {
     else this.setback(trial, { kind: 'failed', error })
   }
 
+  private proceed (next: Attempt | ReadyAnswer): void {
+    if ('answer' in next) this.hand(next)
+    else this.send(next)
+  }
+
+  /** Waits for an attempt that is being prepared. */
+  private prepare (promised: Promise<Next>, setback: Setback | undefined): void {
+    this.preparing = true
+    promised.then(next => {
+      this.preparing = false
+      if (this.over) next?.exchange.abandon()
+      else if (next !== undefined) this.proceed(next)
+      else this.giveUp(setback)
+    }).catch((error: unknown) => {
+      this.preparing = false
+      this.fail(asError(error))
+    })
+  }
+
   private send (attempt: Attempt): void {
-    const { origin, path, headers, limitMs } = attempt
+    const { origin, path, headers, limitMs, body } = attempt
     const trial = new Trial(this, attempt)
     this.trial = trial
     this.outer.current = undefined
     if (limitMs !== undefined) this.limit = this.clock.after(limitMs, () => trial.stop(new FirstByteTimeoutError()))
-    this.dispatch({ ...this.options, origin, path, headers }, trial)
+    this.dispatch(body === undefined ? { ...this.options, origin, path, headers } : { ...this.options, origin, path, headers, body }, trial)
   }
 
-  /** From here on the client gets this answer. */
-  private relay (trial: Trial, held: Held): void {
-    trial.held = undefined
+  /** An answer that is there: it goes out, and that is all. */
+  private hand ({ answer, exchange }: ReadyAnswer): void {
+    const { body, ...head } = answer
+    this.outer.current = undefined
+    this.relay(undefined, { ...head, exchange, ...asItComes, chunks: [body], size: body.length })
+    this.end({})
+  }
+
+  /** What speaks against a complete answer. */
+  private flawOf ({ status, chunks }: Held): Error | undefined {
+    const { whole } = this.delivery
+    if (whole === undefined) return undefined
+    return whole.check(status, Buffer.concat(chunks))
+  }
+
+  /** From here on the client gets this answer: all of it, or what there is of it so far. */
+  private relay (trial: Trial | undefined, held: Held): void {
+    if (trial !== undefined) trial.held = undefined
     this.limit?.cancel()
     this.relaying = true
     this.kept = undefined
+    const { change } = held
+    if (change !== undefined) {
+      if (!('bytes' in change)) {
+        this.change = change
+        setLength(held, undefined)
+      } else if (held.size > held.limit) change.passed?.()
+      else if (held.size > 0) {
+        const before = Buffer.concat(held.chunks)
+        const after = change.whole(before)
+        held.chunks = [after]
+        if (after !== before) setLength(held, after.length)
+      }
+    }
     this.outer.rawHeaders = held.rawHeaders
-    this.delivery.answered({ headers: held.flat, message: held.message }, held.attempt.exchange)
+    this.delivery.answered({ headers: held.flat, message: held.message }, held.exchange)
     this.inner.onResponseStart?.(this.outer, held.status, held.headers, held.message)
-    for (const chunk of held.chunks) if (!this.over) this.inner.onResponseData?.(this.outer, chunk)
+    for (const chunk of held.chunks) this.pass(chunk)
+  }
+
+  /** One more piece for the client. */
+  private pass (chunk: Buffer): void {
+    if (this.over) return
+    const { change } = this
+    const changed = change === undefined ? chunk : change.push(chunk)
+    if (changed.length > 0) this.inner.onResponseData?.(this.outer, changed)
+  }
+
+  /** What a change held back. */
+  private flush (): void {
+    const { change } = this
+    if (change === undefined || this.over) return
+    this.change = undefined
+    const rest = change.end()
+    if (rest.length > 0) this.inner.onResponseData?.(this.outer, rest)
   }
 
   private setback (trial: Trial, setback: Setback): void {
@@ -229,32 +233,33 @@ export class Run {
       return
     }
     const pause = this.delivery.pause(setback)
-    if (pause === undefined) this.giveUp(trial, setback)
-    else if (pause <= 0) this.again(trial, setback)
-    else this.backoff = this.clock.after(pause, () => this.again(trial, setback))
+    if (pause === undefined) this.giveUp(setback)
+    else if (pause <= 0) this.again(setback)
+    else this.backoff = this.clock.after(pause, () => this.again(setback))
   }
 
-  private again (trial: Trial, setback: Setback): void {
+  private again (setback: Setback): void {
     this.backoff = undefined
     try {
-      const attempt = this.delivery.next()
-      if (attempt === undefined) this.giveUp(trial, setback)
-      else this.send(attempt)
+      const next = this.delivery.next()
+      if (next instanceof Promise) this.prepare(next, setback)
+      else if (next === undefined) this.giveUp(setback)
+      else this.proceed(next)
     } catch (error) {
       this.fail(asError(error))
     }
   }
 
   /** No attempt is left: the last answer a worker gave, or else what went wrong last. */
-  private giveUp (trial: Trial, setback: Setback): void {
+  private giveUp (setback: Setback | undefined): void {
     const { kept } = this
     if (kept === undefined) {
-      this.fail(setback.kind === 'failed' ? setback.error : new Error('no answer'))
+      this.fail(setback?.kind === 'failed' ? setback.error : new Error('no answer'))
       return
     }
     this.outer.current = undefined
     try {
-      this.relay(trial, kept)
+      this.relay(undefined, kept)
       this.end({})
     } catch (error) {
       // nothing is left that would catch it: the attempt is over
@@ -262,7 +267,8 @@ export class Run {
     }
   }
 
-  private end (trailers: Start[2]): void {
+  private end (trailers: HeaderMap): void {
+    this.flush()
     if (this.over) return
     this.over = true
     this.inner.onResponseEnd?.(this.outer, trailers)
@@ -270,6 +276,8 @@ export class Run {
 
   private fail (error: Error): void {
     if (this.over) return
+    // what came so far is the client's: what follows it must begin where it ends
+    if (this.outer.reason === null) this.flush()
     this.over = true
     this.kept = undefined
     this.limit?.cancel()
@@ -281,6 +289,7 @@ export class Run {
     if (this.over) return
     this.backoff?.cancel()
     this.backoff = undefined
+    if (this.preparing) this.delivery.stopped?.(reason)
     if (this.trial?.live === true) this.trial.stop(reason)
     else this.fail(reason)
   }

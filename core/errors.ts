@@ -27,6 +27,12 @@ export const ShuttingDownError = createError('SHUTTING_DOWN', 'The router is shu
 export const WorkerRemovedError = createError('WORKER_REMOVED', 'The worker was removed while it answered', 502)
 /** A client named KV blocks of the fleet: with some connectors that ends the engine. */
 export const KvTransferParamsError = createError('KV_TRANSFER_PARAMS_REFUSED', '`kv_transfer_params` is not accepted from clients', 400)
+/** A prefill leg ended without an answer that can be used; never shown to a client, for whom the decode worker does it all, or who gets the cause. */
+export const PrefillFailedError = createError('PREFILL_FAILED', 'The prefill of this request failed: %s', 502)
+/** The legs of a request would not do what it asks for, and its workers serve nothing but legs. */
+export const UnsplittableError = createError('UNSPLITTABLE', 'This request cannot be divided between a prefill and a decode worker, and the workers here serve no other', 400)
+/** One leg ended because the other one did; never shown to a client. */
+export const LegWithdrawnError = createError('LEG_WITHDRAWN', 'The other leg of this request ended', 502)
 /** A query parameter or body of the router's own routes is missing or wrong. */
 export const InvalidRequestError = createError('INVALID_REQUEST', '%s', 400)
 /** The worker named in a request to the router's own routes is not known. */

@@ -1,5 +1,5 @@
 // What went wrong between router and worker, in the four kinds the rest of the router tells apart.
-import { StreamBrokenError, WorkerConnectionError, WorkerTimeoutError, WorkerUnreachableError } from './errors.ts'
+import { ModelNotFoundError, NoAvailableWorkersError, StreamBrokenError, WorkerConnectionError, WorkerTimeoutError, WorkerUnreachableError } from './errors.ts'
 
 /**
  * `refused`: no connection came about. `timeout`: the worker was silent for too long. `reset`: the connection ended early.
@@ -59,6 +59,7 @@ export function isRefusedHere (error: unknown): boolean {
 /** The answer a client gets for a failure: before the first byte of the answer, or within it. */
 export function clientError (error: unknown, answered: boolean): Error & { statusCode?: number } {
   if (answered) return new StreamBrokenError({ cause: error })
+  if (error instanceof NoAvailableWorkersError || error instanceof ModelNotFoundError) return error
   if (codesOf(error).includes('UND_ERR_CONNECT_TIMEOUT')) return new WorkerTimeoutError({ cause: error })
   switch (failureKind(error)) {
     case 'refused': return new WorkerUnreachableError({ cause: error })

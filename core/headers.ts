@@ -33,6 +33,8 @@ export const ownHeaders: Readonly<Record<string, string>> = { 'x-content-type-op
 export interface WorkerHeaders {
   /** The request's id, sent as `x-request-id`. */
   readonly requestId: string
+  /** The request's id where `x-request-id` has to be another, sent as `x-correlation-id`. */
+  readonly correlationId?: string | undefined
   /** The data-parallel rank the request is for; the client's own header gives way to it. */
   readonly rank: string | undefined
   /** `Authorization` for requests whose client sent none, or whose own is not forwarded. */
@@ -51,6 +53,7 @@ export function headersForWorker (raw: readonly string[], own: WorkerHeaders): s
     const lower = name.toLowerCase()
     if (notToTheWorker.has(lower) || listed?.has(lower) === true || lower === 'x-request-id' || lower.startsWith(':')) continue
     if (lower === 'x-data-parallel-rank' && own.rank !== undefined) continue
+    if (lower === 'x-correlation-id' && own.correlationId !== undefined) continue
     if (lower === 'authorization') {
       if (own.withoutClientAuthorization === true) continue
       authorized = true
@@ -58,6 +61,7 @@ export function headersForWorker (raw: readonly string[], own: WorkerHeaders): s
     headers.push(name, raw[i + 1] ?? '')
   }
   headers.push('x-request-id', own.requestId)
+  if (own.correlationId !== undefined) headers.push('x-correlation-id', own.correlationId)
   if (own.rank !== undefined) headers.push('X-data-parallel-rank', own.rank)
   if (!authorized && own.authorization !== undefined) headers.push('Authorization', own.authorization)
   // a request of HTTP/2 begins with its pseudo-headers
@@ -92,6 +96,18 @@ export function headersForClient (raw: readonly string[], without: ReadonlySet<s
     const lower = name.toLowerCase()
     if (without.has(lower) || listed?.has(lower) === true || lower === 'x-request-id') continue
     headers.push(name, raw[i + 1] ?? '')
+  }
+  return headers
+}
+
+/** Flat headers with another length of the body, or with none; where none was announced they stay as they are. */
+export function withContentLength (raw: readonly string[], length: number | undefined): readonly string[] {
+  if (headerIn(raw, 'content-length') === undefined) return raw
+  const headers: string[] = []
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i] ?? ''
+    if (name.toLowerCase() !== 'content-length') headers.push(name, raw[i + 1] ?? '')
+    else if (length !== undefined) headers.push(name, String(length))
   }
   return headers
 }

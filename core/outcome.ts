@@ -3,6 +3,9 @@ import type { Exchange } from './exchange.ts'
 import { headerIn } from './headers.ts'
 import { retryAfterMs } from './retry.ts'
 
+/** The request itself could not be written as HTTP, so it never reached the worker; or the router itself had no use for the call any more. */
+const sayNothing: ReadonlySet<unknown> = new Set(['UND_ERR_INVALID_ARG', 'LEG_WITHDRAWN'])
+
 /** `neither`: the call says nothing about the worker; its client left or did wrong, or the worker asked for a pause. */
 export type Outcome = 'success' | 'failure' | 'neither'
 
@@ -12,8 +15,7 @@ export type Outcome = 'success' | 'failure' | 'neither'
  */
 export function outcomeOf ({ end, status, headers, error }: Pick<Exchange, 'end' | 'status' | 'headers' | 'error'>): Outcome {
   if (end === undefined || end === 'client_gone') return 'neither'
-  // the request itself could not be written as HTTP: it never reached the worker
-  if (error !== undefined && 'code' in error && error.code === 'UND_ERR_INVALID_ARG') return 'neither'
+  if (error !== undefined && 'code' in error && sayNothing.has(error.code)) return 'neither'
   if (end !== 'completed') return 'failure'
   if (status < 400 || status === 501) return 'success'
   if (status < 500) return 'neither'

@@ -190,11 +190,11 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
     return list
   }
 
-  /** Models served by ready workers of any role; the first worker that serves one describes it. */
-  models (): Map<string, ModelCard> {
+  /** Models served by ready workers of a role, or of any; the first worker that serves one describes it. */
+  models (role?: Role): Map<string, ModelCard> {
     const models = new Map<string, ModelCard>()
     for (const worker of this.byId.values()) {
-      if (worker.state !== 'ready') continue
+      if (worker.state !== 'ready' || (role !== undefined && worker.role !== role)) continue
       for (const [model, card] of worker.models ?? []) if (!models.has(model)) models.set(model, card)
     }
     return models

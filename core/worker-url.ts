@@ -43,3 +43,23 @@ export function parseWorkerUrl (text: string): WorkerUrl {
   if (loosePath(written[1] ?? '/') === undefined) throw new Error('its path leads elsewhere, or has escapes that are none')
   return { url: address.replace(/\/+$/, ''), rank: rank === undefined ? undefined : Number(rank) }
 }
+
+/** A prefill worker's address taken apart. */
+export interface PrefillUrl extends WorkerUrl {
+  readonly bootstrapPort: number | undefined
+}
+
+/** True for a word that may follow a prefill worker's URL: the port of its bootstrap server, or `none`. */
+export function isBootstrapPort (word: string): boolean {
+  return /^none$/i.test(word) || (/^\d{1,5}$/.test(word) && Number(word) >= 1 && Number(word) <= 65_535)
+}
+
+/**
+ * Takes a prefill worker's address apart: `URL`, `URL PORT` or `URL none`.
+ * @throws Error whose message says what is wrong without repeating the URL
+ */
+export function parsePrefillUrl (text: string): PrefillUrl {
+  const [address = '', port, ...more] = text.trim().split(/\s+/)
+  if (more.length > 0 || (port !== undefined && !isBootstrapPort(port))) throw new Error('only a port from 1 to 65535 or none may follow the URL')
+  return { ...parseWorkerUrl(address), bootstrapPort: port === undefined || /none/i.test(port) ? undefined : Number(port) }
+}

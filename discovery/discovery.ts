@@ -42,6 +42,8 @@ export interface DiscoverySource {
   /** Begins to state lists through `state`, each the whole truth as of now; resolves after the first or when none is to be had yet. */
   start (state: (specs: readonly WorkerSpec[]) => void): Promise<void>
   stop (): Promise<void>
+  /** A server it states came back after it was down: what was learned by asking it may be void. */
+  refresh? (url: string): void
   health (): SourceHealth
   /** Only where workers announce themselves. */
   readonly registrations?: RegistrationWatch

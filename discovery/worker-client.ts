@@ -55,6 +55,31 @@ export class WorkerClient {
     return loads
   }
 
+  /** Data-parallel engines that `/metrics` tells of; 0 where it tells none, or there is no such page. */
+  async engines (url: string): Promise<number> {
+    let text: string
+    try {
+      text = await this.get(url, '/metrics')
+    } catch (error) {
+      if (error instanceof Error && / answered 4\d\d$/.test(error.message)) return 0
+      throw error
+    }
+    const engines = new Set<string>()
+    for (const [, engine = ''] of text.matchAll(/^vllm:[^{\n]*\{[^}\n]*?\bengine="([^"]*)"/gm)) engines.add(engine)
+    return engines.size
+  }
+
+  /** Engine ids by data-parallel rank, from a Mooncake bootstrap server at a base URL; it gets no credential. */
+  async bootstrap (address: string): Promise<Map<string, string>> {
+    const body: unknown = JSON.parse(await this.ask(address, '/query', 'GET', undefined, false))
+    if (typeof body !== 'object' || body === null) throw new Error('/query is not an object')
+    const engines = new Map<string, string>()
+    for (const [rank, entry] of Object.entries(body) as Array<[string, unknown]>) {
+      if (typeof entry === 'object' && entry !== null && 'engine_id' in entry && typeof entry.engine_id === 'string') engines.set(rank, entry.engine_id)
+    }
+    return engines
+  }
+
   /** Asks for one token of `model`; resolves when the worker made it. */
   async generate (url: string, model: string): Promise<void> {
     await this.ask(url, '/v1/completions', 'POST', JSON.stringify({ model, prompt: 'Hi', max_tokens: 1 }))
@@ -69,9 +94,9 @@ export class WorkerClient {
     return await this.ask(url, path, 'GET')
   }
 
-  private async ask (url: string, path: string, method: 'GET' | 'POST', json?: string): Promise<string> {
+  private async ask (url: string, path: string, method: 'GET' | 'POST', json?: string, credential = true): Promise<string> {
     const headers: Record<string, string> = {}
-    const authorization = this.options.authorization?.()
+    const authorization = credential ? this.options.authorization?.() : undefined
     if (authorization !== undefined) headers['authorization'] = authorization
     if (json !== undefined) headers['content-type'] = 'application/json'
     const { statusCode, body } = await request(url + path, {

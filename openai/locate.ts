@@ -22,12 +22,21 @@ const closeBrace = 0x7d
  * than a parser, but never fails on what a parser accepts, never throws, and takes time linear in the length of the body.
  */
 export function locateFields (body: Buffer, names: ReadonlySet<string>, from = 0, to = body.length): Map<string, Span> | undefined {
+  const found = new Map<string, Span>()
+  const whole = eachMember(body, (key, _, start, end) => { if (names.has(key)) found.set(key, { start, end }) }, from, to)
+  return whole ? found : undefined
+}
+
+/**
+ * Calls `visit` with each member of the JSON object in [from, to): its key, where the key's first quote stands, and the span of
+ * its value. False when there is no object, or a broken one (see `locateFields`); some members may have been visited then.
+ */
+export function eachMember (body: Buffer, visit: (key: string, keyStart: number, start: number, end: number) => void, from = 0, to = body.length): boolean {
   to = Math.min(to, body.length)
   let pos = skipSpace(body, skipMark(body, from), to)
-  if (pos >= to || body[pos] !== openBrace) return undefined
-  const found = new Map<string, Span>()
+  if (pos >= to || body[pos] !== openBrace) return false
   pos = skipSpace(body, pos + 1, to)
-  if (pos < to && body[pos] === closeBrace) return skipSpace(body, pos + 1, to) === to ? found : undefined
+  if (pos < to && body[pos] === closeBrace) return skipSpace(body, pos + 1, to) === to
   while (pos < to && body[pos] === quote) {
     const keyStart = pos
     let escaped = false
@@ -39,20 +48,20 @@ export function locateFields (body: Buffer, names: ReadonlySet<string>, from = 0
     }
     const keyEnd = pos + 1
     pos = skipSpace(body, keyEnd, to)
-    if (pos >= to || body[pos] !== colon) return undefined
+    if (pos >= to || body[pos] !== colon) return false
     const start = skipSpace(body, pos + 1, to)
     const end = valueEnd(body, start, to)
-    if (end === -1) return undefined
+    if (end === -1) return false
     const key = escaped ? parseString(body, keyStart, keyEnd) : body.toString('utf8', keyStart + 1, keyEnd - 1)
-    if (key === undefined) return undefined
-    if (names.has(key)) found.set(key, { start, end })
+    if (key === undefined) return false
+    visit(key, keyStart, start, end)
     pos = skipSpace(body, end, to)
-    if (pos >= to) return undefined
-    if (body[pos] === closeBrace) return skipSpace(body, pos + 1, to) === to ? found : undefined
-    if (body[pos] !== comma) return undefined
+    if (pos >= to) return false
+    if (body[pos] === closeBrace) return skipSpace(body, pos + 1, to) === to
+    if (body[pos] !== comma) return false
     pos = skipSpace(body, pos + 1, to)
   }
-  return undefined
+  return false
 }
 
 /** Calls `visit` with each element of the JSON array at `span` until it answers true; a broken array ends where it breaks. */

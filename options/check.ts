@@ -38,7 +38,17 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
       warnings.push(`${unset('jwtAudience')} is not given: a token that the issuer made for any other service is accepted as well`)
     }
   }
-  return [...warnings, ...checkKubernetes(options, say)]
+  return [...warnings, ...checkPools(options, say), ...checkKubernetes(options, say)]
+}
+
+function checkPools (options: RouterOptions, say: (key: keyof RouterOptions) => string): string[] {
+  const { vllmPdDisaggregation, prefill, decode, workerUrls, kvConnector } = options
+  const listed = (['prefill', 'decode'] as const).filter(key => options[key].length > 0)
+  if (!vllmPdDisaggregation) return prefill.length + decode.length > 0 ? [`${listed.map(say).join(', ')} without effect: ${say('vllmPdDisaggregation')} is off`] : []
+  const warnings: string[] = []
+  if (workerUrls.length > 0) warnings.push(`${say('workerUrls')} without effect with ${say('vllmPdDisaggregation')}: give the workers by prefill and decode`)
+  if (kvConnector === 'moriio') warnings.push(`${say('kvConnector')} is moriio: it has never been tried on its hardware`)
+  return warnings
 }
 
 /** The name of an option that was not given. */

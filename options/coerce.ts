@@ -2,7 +2,7 @@
 import { isIP } from 'node:net'
 import { isNetwork } from '../core/cidr.ts'
 import { formatHostPort, parseHostPort } from '../core/host-port.ts'
-import { parseWorkerUrl } from '../core/worker-url.ts'
+import { isBootstrapPort, parsePrefillUrl, parseWorkerUrl } from '../core/worker-url.ts'
 import type { OptionFormat, OptionSpec, OptionValue } from './spec.ts'
 
 /** A bad option: the message is one line that names the option as given, what was given (never a secret) and what is allowed. */
@@ -23,6 +23,11 @@ const matching = (pattern: RegExp) => (text: string) => pattern.test(text) ? tex
 const checks: Readonly<Record<OptionFormat, Check>> = {
   hostname: { allowed: 'a host name or an IP address, without a port', plural: 'host names', read: readHostname },
   url: { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readUrl },
+  'prefill-url': {
+    allowed: 'an http:// or https:// URL, and maybe a port or none behind it',
+    plural: 'http:// or https:// URLs, each maybe with a port or none behind it',
+    read: readPrefillUrl
+  },
   'service-url': { allowed: 'an http:// or https:// URL', plural: 'http:// or https:// URLs', read: readServiceUrl },
   'header-name': {
     allowed: 'a header name',
@@ -100,9 +105,8 @@ function coerceText (spec: OptionSpec & { type: 'string' | 'list' }, raw: unknow
 function coerceList (spec: OptionSpec & { type: 'list' }, value: unknown, as: string): readonly string[] {
   const given: readonly unknown[] = typeof value === 'string' ? value.split(',') : Array.isArray(value) ? value : fail(spec, value, as)
   const items = spec.type === 'list' && spec.splits === true ? given.flatMap(item => typeof item === 'string' ? item.split(',') : [item]) : given
-  const texts = items
-    .map(item => typeof item === 'string' ? item.trim() : item)
-    .filter(item => item !== '')
+  const trimmed = items.map(item => typeof item === 'string' ? item.trim() : item).filter(item => item !== '')
+  const texts = (spec.format === 'prefill-url' ? withPorts(trimmed) : trimmed)
     .map(item => coerceText(spec, item, as))
   return Object.freeze([...new Set(texts)])
 }
@@ -130,6 +134,28 @@ function readUrl (text: string): string | Refusal {
   } catch (error) {
     return refused(error instanceof Error ? error.message : undefined)
   }
+}
+
+/** A prefill worker's URL in the one form the router uses it: the port of its bootstrap server behind a space, if it has one. */
+function readPrefillUrl (text: string): string | Refusal {
+  try {
+    const { url, rank, bootstrapPort } = parsePrefillUrl(text)
+    return (rank === undefined ? url : `${url}@${rank}`) + (bootstrapPort === undefined ? '' : ` ${bootstrapPort}`)
+  } catch (error) {
+    return refused(error instanceof Error ? error.message : undefined)
+  }
+}
+
+/** On a command line a port is a word of its own: it goes to the URL before it. A config file may write it as a number. */
+function withPorts (items: readonly unknown[]): unknown[] {
+  const joined: unknown[] = []
+  for (const item of items) {
+    const before = joined.at(-1)
+    const word = typeof item === 'number' ? String(item) : item
+    if (typeof word === 'string' && isBootstrapPort(word) && typeof before === 'string' && !/\s/.test(before)) joined[joined.length - 1] = `${before} ${word}`
+    else joined.push(item)
+  }
+  return joined
 }
 
 /** `*` is any origin. */

@@ -67,9 +67,20 @@ export async function loadOptions (argv: readonly string[], environment: Environ
     values[key] = coerce(spec, one.raw, one.as)
     given[key] = { origin: one.origin, as: one.as }
   }
+  takeOpenAiKey(values, given, environment)
   const options = completeOptions(values)
   const doubts = checkTogether(options, key => given[key]?.as ?? `${flagName(kebabCase(key))} (default)`)
   return { command: 'serve', options, given, warnings: [...warnings, ...doubts], file: path === undefined ? undefined : resolve(cwd, path) }
+}
+
+/** As in the Rust router the credential for workers of a split fleet may stand under OpenAI's own name. */
+function takeOpenAiKey (values: Record<string, OptionValue>, given: Record<string, OptionSource>, environment: Environment): void {
+  const name = 'OPENAI_API_KEY'
+  const raw = environment[name]?.trim() ?? ''
+  const spec = optionSpecs.find(one => one.name === 'api-key')
+  if (values['vllmPdDisaggregation'] !== true || values['apiKey'] !== undefined || values['apiKeyFile'] !== undefined || raw === '' || spec === undefined) return
+  values['apiKey'] = coerce(spec, raw, name)
+  given['apiKey'] = { origin: 'environment', as: name }
 }
 
 function configPath (config: GivenOption): string {

@@ -5,7 +5,7 @@ export const longest = 2147483
 
 /** A named check of a text beyond its type. */
 export type OptionFormat =
-  | 'hostname' | 'url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token' | 'host-port' | 'network' | 'origin' | 'proxy'
+  | 'hostname' | 'url' | 'prefill-url' | 'service-url' | 'header-name' | 'path' | 'url-path' | 'token' | 'host-port' | 'network' | 'origin' | 'proxy'
   | 'label' | 'namespace' | 'service' | 'port'
 
 /** Where a value can come from, strongest first. */
@@ -13,7 +13,7 @@ export type OptionOrigin = 'flag' | 'environment' | 'file'
 
 /** Headings of `--help` and of docs/options.md. */
 export type OptionGroup =
-  | 'Server' | 'TLS' | 'Admin' | 'Authentication' | 'Workers' | 'ZMQ discovery' | 'Kubernetes' | 'Health checks' | 'Retries' | 'Circuit breaker'
+  | 'Server' | 'TLS' | 'Admin' | 'Authentication' | 'Workers' | 'Disaggregation' | 'ZMQ discovery' | 'Kubernetes' | 'Health checks' | 'Retries' | 'Circuit breaker'
   | 'Admission' | 'Policy' | 'Metrics' | 'Logging' | 'Development' | 'Command'
 
 interface CommonSpec {

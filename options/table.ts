@@ -2,6 +2,7 @@
 /* eslint @stylistic/object-property-newline: off -- a table is read by its rows */
 import { accessTable } from './access-table.ts'
 import { authenticationTable } from './authentication-table.ts'
+import { disaggregationTable, policies } from './disaggregation-table.ts'
 import { discoveryTable } from './discovery-table.ts'
 import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
@@ -72,7 +73,7 @@ export const optionTable = [
   },
   {
     name: 'api-key', type: 'string', format: 'token', secret: true, default: undefined, placeholder: 'KEY', group: 'Workers',
-    help: "Bearer token the router sends to workers, in health checks too. Better given in the environment, because a machine's process list shows flags."
+    help: "Bearer token the router sends to workers, in health checks too. Better given in the environment, because a machine's process list shows flags. With vllm-pd-disaggregation OPENAI_API_KEY in the environment is taken where it is not given."
   },
   {
     name: 'api-key-file', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Workers',
@@ -115,6 +116,7 @@ export const optionTable = [
     help: 'How many response ids are remembered, so that /v1/responses/{id} goes to the worker that made the response.'
   },
 
+  ...disaggregationTable,
   ...discoveryTable,
 
   {
@@ -231,7 +233,7 @@ export const optionTable = [
 
   {
     name: 'policy', type: 'choice', default: 'cache_aware', placeholder: 'NAME', group: 'Policy',
-    choices: ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'],
+    choices: policies,
     help: 'How a worker is chosen for a request. The default prefers the worker that has most of the prompt in its KV cache, while loads are even.'
   },
   {

@@ -32,6 +32,19 @@ export interface CallEvents {
   settled: [call: Call]
 }
 
+/** What a call does of its request: all of it, or one of the two legs it was split into. */
+export type Leg = 'whole' | 'prefill' | 'decode'
+
+/** How a request came to its decode worker. */
+export interface Split {
+  /** The prefill call before it, or beside it; undefined where the decode worker does it all. */
+  readonly prefill: Call | undefined
+  /** Why it was split, or was not: one of a fixed set of words. */
+  readonly reason: string
+  /** Milliseconds from the request's first hand-over to this call. */
+  readonly beforeMs: number
+}
+
 /** Where all calls of one router are watched; `fastify.calls`. */
 export class Calls extends EventEmitter<CallEvents> {}
 
@@ -43,6 +56,9 @@ export class Call implements ExchangeObserver {
   readonly route: string
   /** The request makes tokens, as opposed to asking something else of a worker. */
   readonly generation: boolean
+  leg: Leg = 'whole'
+  /** How the request was divided, where it could have been. */
+  split: Split | undefined
   /** The answer is an event stream in clear. */
   streamed = false
   /** Milliseconds the router took between having read the request and having handed it on; undefined for a repeated request. */
@@ -63,9 +79,12 @@ export class Call implements ExchangeObserver {
     this.exchange = new Exchange(clock, this)
   }
 
-  /** Tokens as the worker counted them; complete once the call is settled. */
+  /** Tokens as the worker counted them, the prompt's where it was computed; complete once the call is settled. */
   get usage (): Usage {
-    return this.reader.end()
+    const own = this.reader.end()
+    const prompt = this.split?.prefill?.usage
+    if (prompt === undefined) return own
+    return { ...own, promptTokens: prompt.promptTokens ?? own.promptTokens, cachedTokens: prompt.cachedTokens ?? own.cachedTokens }
   }
 
   /** The stream so far ends where an event ends. */
@@ -77,6 +96,11 @@ export class Call implements ExchangeObserver {
   get firstByteMs (): number | undefined {
     const { firstByteAt, startedAt } = this.exchange
     return firstByteAt === undefined ? undefined : firstByteAt - startedAt
+  }
+
+  /** Milliseconds from the request's first hand-over to a worker to this call; 0 unless another leg came before it. */
+  get beforeMs (): number {
+    return this.split?.beforeMs ?? 0
   }
 
   /** Milliseconds from the hand-over to the end, or to now. */

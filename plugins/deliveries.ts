@@ -1,22 +1,22 @@
 // The requests that are with workers: found and ended by those who cannot wait for their end.
 import { ShuttingDownError, WorkerRemovedError } from '../core/errors.ts'
 import type { Worker } from '../core/worker.ts'
-import type { RequestDelivery } from './request-delivery.ts'
+import type { ClientDelivery } from './request-delivery.ts'
 
 /** `fastify.deliveries`. */
 export class Deliveries {
-  private readonly live = new Map<RequestDelivery, (error: Error) => void>()
+  private readonly live = new Map<ClientDelivery, (error: Error) => void>()
 
   get size (): number {
     return this.live.size
   }
 
   /** @param end answers the client with an error, or ends the answer that has begun with one */
-  add (delivery: RequestDelivery, end: (error: Error) => void): void {
+  add (delivery: ClientDelivery, end: (error: Error) => void): void {
     this.live.set(delivery, end)
   }
 
-  delete (delivery: RequestDelivery): void {
+  delete (delivery: ClientDelivery): void {
     this.live.delete(delivery)
   }
 
@@ -30,7 +30,7 @@ export class Deliveries {
    * many requests it had.
    */
   cut (worker: Worker): number {
-    const calls = [...this.live.keys()].flatMap(({ call }) => call?.assignment.worker === worker && call.exchange.end === undefined ? [call] : [])
+    const calls = [...this.live.keys()].flatMap(delivery => delivery.underWay()).filter(call => call.assignment.worker === worker)
     for (const call of calls) call.exchange.cut(new WorkerRemovedError())
     return calls.length
   }

@@ -23,6 +23,9 @@ const plugin: FastifyPluginAsync<DiscoveryOptions> = async (fastify, options) =>
   const taken = names.find((name, i) => name === 'manual' || names.indexOf(name) !== i)
   if (taken !== undefined) throw new Error(`discovery: two sources are named ${taken}; each would undo what the other states`)
   fastify.decorate('discovery', sources)
+  fastify.workers.on('changed', (worker, from) => {
+    if (worker.state === 'ready' && from === 'unhealthy') for (const source of sources) source.refresh?.(worker.url)
+  })
   fastify.addHook('onReady', async () => {
     await Promise.all(sources.map(async source => {
       await source.start((specs: readonly WorkerSpec[]) => {

@@ -9,14 +9,14 @@ import { isEventStream } from '../core/relay.ts'
 import { cutOff, http2Stream, sendHead, singled } from '../core/reply.ts'
 import { errorEvent } from '../openai/sse.ts'
 import { describeError } from './errors.ts'
-import type { RequestDelivery } from './request-delivery.ts'
+import type { ClientDelivery } from './request-delivery.ts'
 
 const kAsSent: unique symbol = Symbol('vllm-router.as-sent')
 
 /** The parts of a request that reply-from would change. Path and headers are the delivery's: reply-from resolves paths as URLs and keeps headers in an object. */
 interface AsSent {
   readonly body: Buffer | null
-  readonly [kDelivery]: RequestDelivery
+  readonly [kDelivery]: ClientDelivery
 }
 
 /** Puts a request as the client sent it in the place of what reply-from made of it. */
@@ -36,7 +36,7 @@ function answerHeaders (reply: FastifyReply, flat: readonly string[]): Record<st
 }
 
 /** The bytes of an event stream and, where it breaks off, an event that says so. */
-async function * withLastWords (stream: Readable, delivery: RequestDelivery): AsyncGenerator<Buffer> {
+async function * withLastWords (stream: Readable, delivery: ClientDelivery): AsyncGenerator<Buffer> {
   try {
     yield * stream as AsyncIterable<Buffer>
   } catch (error) {
@@ -46,7 +46,7 @@ async function * withLastWords (stream: Readable, delivery: RequestDelivery): As
 }
 
 /** Hands the worker's answer to Fastify. */
-function answer (reply: FastifyReply, delivery: RequestDelivery, stream: Readable): void {
+function answer (reply: FastifyReply, delivery: ClientDelivery, stream: Readable): void {
   // reply-from has given up on a status line that Fastify cannot repeat
   if (reply.sent) {
     stream.destroy()
@@ -76,7 +76,7 @@ function answer (reply: FastifyReply, delivery: RequestDelivery, stream: Readabl
  * @param without lower-case names of the worker's headers that do not go to the client
  */
 export function sendFrom (
-  reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
+  reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
 ): boolean {
   const { body } = reply.request
   const request: AsSent = { body: Buffer.isBuffer(body) ? body : null, [kDelivery]: delivery }

@@ -12,16 +12,18 @@ import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
 import { cutOff, isClosed, isComplete } from '../core/reply.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
-import type { Worker } from '../core/worker.ts'
+import type { Role, Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
 import { errorEvent } from '../openai/sse.ts'
 import { checkModel } from './allowed-models.ts'
 import { Calls } from './call.ts'
 import type { Call } from './call.ts'
 import { Deliveries } from './deliveries.ts'
+import { disaggregationOf } from './disaggregation.ts'
 import { describeError } from './errors.ts'
 import { asSent, sendFrom } from './forward-from.ts'
 import { RequestDelivery, retriesOf } from './request-delivery.ts'
+import type { ClientDelivery, DeliveryRequest } from './request-delivery.ts'
 
 /** Options of the forward plugin that may change while it runs. */
 export interface ForwardingLimits {
@@ -96,7 +98,9 @@ function withoutQuery (path: string): string {
 function explain (call: Call): string {
   const { worker, policy, decision, candidates } = call.assignment
   const match = decision.match === undefined ? '' : `; match=${decision.match.toFixed(3)}`
-  return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}`
+  const { prefill, reason } = call.split ?? {}
+  const split = reason === undefined ? '' : `; split=${reason}` + (prefill === undefined ? '' : `; prefill=${prefill.assignment.worker.alias}`)
+  return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}${split}`
 }
 
 /** A path segment that leads up, in clear or encoded. */
@@ -109,10 +113,10 @@ function mayBeJson (request: FastifyRequest): boolean {
 }
 
 /** What the client gets when nobody can take its request. */
-function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: RequestRouting, clock: Clock): Error {
+function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: RequestRouting, clock: Clock, role: Role): Error {
   const { workers } = fastify
   if (routing.knownModelOnly && !workers.list().some(worker => worker.models?.has(routing.model ?? '') === true)) return new ModelNotFoundError()
-  const held = workers.held('regular', routing.model)
+  const held = workers.held(role, routing.model)
   const soonest = Math.min(...held.map(worker => Math.max(...worker.holds.values())))
   const seconds = Number.isFinite(soonest) ? Math.max(1, Math.ceil((soonest - clock.now()) / 1000)) : 1
   reply.header('retry-after', String(seconds))
@@ -122,7 +126,7 @@ function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: Request
 
 /** Straight through undici: the answer's bytes go to the client's socket as they come. */
 function sendDispatch (
-  fastify: FastifyInstance, reply: FastifyReply, delivery: RequestDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
+  fastify: FastifyInstance, reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
 ): boolean {
   const { request } = reply
   const relay = new Relay(reply.raw, {
@@ -207,7 +211,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     }
     if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
     let gone = false
-    const delivery = new RequestDelivery({
+    const what: DeliveryRequest = {
       fastify,
       request,
       routing,
@@ -221,8 +225,11 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       firstByteMs: (options.firstByteTimeoutSecs ?? 0) * 1000,
       withoutClientAuthorization: request.caller !== null && options.forwardAuthorization !== true,
       chosen: call => chosen(this, call),
-      returned: call => present(this, call)
-    })
+      returned: call => present(this, call),
+      nobody: role => nobody(fastify, this, routing, clock, role)
+    }
+    // the disaggregation plugin is optional
+    const delivery = disaggregationOf(fastify)?.deliver(what) ?? new RequestDelivery(what)
     retriesOf(fastify)?.budget.request()
     const end = (error: Error): void => {
       this.request.routerFailure = String(describeError(error).body.error.code)
@@ -244,7 +251,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       const sent = how.via === 'dispatch'
         ? sendDispatch(fastify, this, delivery, failed, without)
         : sendFrom(this, delivery, failed, without)
-      if (delivery.call === undefined && !sent) throw nobody(fastify, this, routing, clock)
+      if (delivery.call === undefined && !sent) throw what.nobody(fastify.balancer.answeringRole)
     } catch (error) {
       delivery.call?.exchange.failed(error instanceof Error ? error : new Error(String(error)))
       throw error
@@ -260,9 +267,9 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
   function chosen (reply: FastifyReply, call: Call): void {
     const { worker, policy, decision, candidates } = call.assignment
     const { request } = reply
-    present(reply, call)
+    if (call.leg !== 'prefill') present(reply, call)
     if (!debugLevels.has(fastify.log.level)) return
-    fastify.log.debug({ reqId: request.id, worker: worker.id, policy, reason: decision.reason, match: decision.match, candidates }, 'worker chosen')
+    fastify.log.debug({ reqId: request.id, worker: worker.id, leg: call.leg, split: call.split?.reason, policy, reason: decision.reason, match: decision.match, candidates }, 'worker chosen')
   }
 }
 

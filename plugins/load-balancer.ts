@@ -16,6 +16,9 @@ import type { Decision, Finished, Policy, Routing } from '../policies/policy.ts'
 export interface LoadBalancerOptions extends PolicyOptions {
   /** Name of a policy, or an object of one's own. Default `cache_aware`. */
   policy?: string | Policy
+  /** The same for the choice of prefill and of decode workers. Default `policy`; by name each role gets an object of its own. */
+  prefillPolicy?: string | Policy | undefined
+  decodePolicy?: string | Policy | undefined
   clock?: Clock
   /** Uniform in [0, 1). Default `Math.random`. */
   random?: () => number
@@ -43,7 +46,7 @@ export interface BalancerEvents {
   /** A chosen worker was given back. */
   finished: [assignment: Assignment]
   /** Another policy chooses from now on. */
-  policy: [policy: Policy, before: Policy]
+  policy: [policy: Policy, before: Policy, role: Role]
   /** A request named a model that no ready worker is known to serve. */
   unknownModel: [model: string]
 }
@@ -52,35 +55,47 @@ export interface BalancerEvents {
 export class LoadBalancer extends EventEmitter<BalancerEvents> {
   /** Where every worker is held back, go on with the least bad one. */
   panic = false
-  private chooser: Policy
+  /** The role of the workers that answer clients: `decode` where requests are split. */
+  answeringRole: 'regular' | 'decode' = 'regular'
+  private readonly choosers: Partial<Record<Role, Policy>> = {}
   private readonly registry: WorkerRegistry
+  private readonly make: (role: Role) => Policy
 
-  constructor (registry: WorkerRegistry, policy: Policy) {
+  /** @param make the policy of a role, asked for once each when it is needed */
+  constructor (registry: WorkerRegistry, make: (role: Role) => Policy) {
     super()
     this.registry = registry
-    this.chooser = policy
-    for (const worker of registry.list()) policy.workerAdded?.(worker)
-    registry.on('added', worker => this.policy.workerAdded?.(worker))
-    registry.on('removed', worker => this.policy.workerRemoved?.(worker))
+    this.make = make
+    registry.on('added', worker => this.choosers[worker.role]?.workerAdded?.(worker))
+    registry.on('removed', worker => this.choosers[worker.role]?.workerRemoved?.(worker))
   }
 
-  /** Who chooses. */
+  /** Who chooses among the workers that answer clients. */
   get policy (): Policy {
-    return this.chooser
+    return this.policyOf(this.answeringRole)
+  }
+
+  /** The roles that requests are given to. */
+  get roles (): readonly Role[] {
+    return this.answeringRole === 'regular' ? ['regular'] : ['prefill', 'decode']
+  }
+
+  /** Who chooses among the workers of a role. */
+  policyOf (role: Role): Policy {
+    return this.choosers[role] ?? this.install(role, this.make(role))
   }
 
   /** Lets another policy choose, which begins without memory; the one before hears to the end of the requests it chose for. */
-  setPolicy (policy: Policy): void {
-    const before = this.chooser
+  setPolicy (policy: Policy, role: Role = this.answeringRole): void {
+    const before = this.policyOf(role)
     if (policy === before) return
-    for (const worker of this.registry.list()) policy.workerAdded?.(worker)
-    this.chooser = policy
-    this.emit('policy', policy, before)
+    this.install(role, policy)
+    this.emit('policy', policy, before, role)
   }
 
-  /** True when the policy reads what workers say of their load. */
+  /** True when a policy reads what workers say of their load. */
   get wantsForeignLoad (): boolean {
-    return this.policy.wantsForeignLoad === true
+    return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
   }
 
   /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to and the request allows it. */
@@ -99,7 +114,8 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
    * @param tried workers that have failed this request; they are chosen only where there is no other
    */
   assign (role: Role, routing: Routing, pinned?: Worker, tried?: ReadonlySet<Worker>): Assignment | undefined {
-    const { policy, registry } = this
+    const { registry } = this
+    const policy = this.policyOf(role)
     const whole = this.candidates(role, routing)
     const candidates = tried === undefined ? whole : whole.without(tried)
     const decision = this.decide(role, routing, candidates, pinned, tried)
@@ -144,9 +160,15 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
       .sort((one, two) => Number(tried?.has(one) ?? false) - Number(tried?.has(two) ?? false) || one.inFlight - two.inFlight || back(one) - back(two))[0]
   }
 
+  private install (role: Role, policy: Policy): Policy {
+    for (const worker of this.registry.list()) if (worker.role === role) policy.workerAdded?.(worker)
+    this.choosers[role] = policy
+    return policy
+  }
+
   private decide (role: Role, routing: Routing, candidates: Candidates, pinned: Worker | undefined, tried: ReadonlySet<Worker> | undefined): Decision | undefined {
     if (pinned !== undefined) return { worker: pinned, reason: 'pinned' }
-    if (candidates.workers.length > 0) return this.policy.pick(candidates, routing)
+    if (candidates.workers.length > 0) return this.policyOf(role).pick(candidates, routing)
     const worker = this.lastResort(role, routing, tried)
     return worker === undefined ? undefined : { worker, reason: 'panic' }
   }
@@ -160,11 +182,17 @@ declare module 'fastify' {
 
 const plugin: FastifyPluginAsync<LoadBalancerOptions> = async (fastify, options) => {
   const clock = options.clock ?? systemClock
-  const { policy = 'cache_aware' } = options
-  const made = typeof policy === 'string'
-    ? createPolicy(policy, options, { now: () => clock.now(), random: options.random ?? Math.random })
-    : policy
-  fastify.decorate('balancer', new LoadBalancer(fastify.workers, made))
+  const { policy = 'cache_aware', prefillPolicy = policy, decodePolicy = policy } = options
+  const given: Readonly<Record<Role, string | Policy>> = { regular: policy, prefill: prefillPolicy, decode: decodePolicy }
+  const balancer = new LoadBalancer(fastify.workers, role => {
+    const wanted = given[role]
+    return typeof wanted === 'string' ? createPolicy(wanted, options, { now: () => clock.now(), random: options.random ?? Math.random }) : wanted
+  })
+  // a name that nobody knows should be told at once
+  balancer.policyOf('regular')
+  if (options.prefillPolicy !== undefined) balancer.policyOf('prefill')
+  if (options.decodePolicy !== undefined) balancer.policyOf('decode')
+  fastify.decorate('balancer', balancer)
 }
 
 /** Fastify plugin: the load balancer, `fastify.balancer`. */

@@ -3,17 +3,22 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import { DuplicateWorkerError, ForeignWorkerError, InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { parseWorkerUrl } from '../core/worker-url.ts'
-import type { Worker, WorkerSpec } from '../core/worker.ts'
+import type { Role, Worker, WorkerSpec } from '../core/worker.ts'
 
 /** Options of the manual workers plugin. */
 export interface ManualWorkersOptions {
   /** Data-parallel ranks behind a URL that names none. Default 1. */
   intraNodeDataParallelSize?: number
+  /** The same for prefill and for decode workers. Default `intraNodeDataParallelSize`. */
+  prefillDataParallelSize?: number | undefined
+  decodeDataParallelSize?: number | undefined
+  /** What workers may be added as; with a single role it need not be said. Default `regular` only. */
+  roles?: readonly Role[]
 }
 
 /** Adds, finds and removes workers by URL; a URL without `@rank` means all ranks behind it. */
 export interface ManualWorkers {
-  /** @throws InvalidRequestError for a bad URL, DuplicateWorkerError for a known one */
+  /** @throws InvalidRequestError for a bad URL or role, DuplicateWorkerError for a known one */
   add (url: string, details?: Omit<WorkerSpec, 'url' | 'rank' | 'ranks'>): Worker[]
   /** @throws UnknownWorkerError */
   find (url: string): Worker[]
@@ -51,14 +56,28 @@ const plugin: FastifyPluginAsync<ManualWorkersOptions> = async (fastify, given) 
     return found
   }
 
+  /** What a worker is added as. */
+  function roleOf (given: Role | undefined): Role {
+    const { roles = ['regular'] } = options
+    const role = given ?? (roles.length === 1 ? roles[0] : undefined)
+    if (role === undefined || !roles.includes(role)) throw new InvalidRequestError(`The worker's type must be ${roles.join(' or ')} here`)
+    return role
+  }
+
+  function ranksOf (role: Role): number {
+    const own = role === 'prefill' ? options.prefillDataParallelSize : role === 'decode' ? options.decodeDataParallelSize : undefined
+    return own ?? options.intraNodeDataParallelSize ?? 1
+  }
+
   fastify.decorate('manualWorkers', {
     find,
     configure (changed) { options = { ...options, ...changed } },
     add (text, details = {}) {
       const { url, rank } = parse(text)
+      const role = roleOf(details.role)
       const known = registry.at(url).filter(worker => worker.state !== 'draining')
       if (known.some(worker => rank === undefined || worker.rank === rank || worker.rank === undefined)) throw new DuplicateWorkerError(text)
-      const spec: WorkerSpec = { ...details, url, ...(rank === undefined ? { ranks: options.intraNodeDataParallelSize ?? 1 } : { rank }) }
+      const spec: WorkerSpec = { ...details, role, url, ...(rank === undefined ? { ranks: ranksOf(role) } : { rank }) }
       registry.apply('manual', [...registry.specs('manual'), spec])
       return find(text)
     },

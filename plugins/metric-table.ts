@@ -5,7 +5,7 @@ import type { BreakerState } from '../core/breaker.ts'
 import type { DiscoverySource, SourceCounts } from '../discovery/discovery.ts'
 
 /** Buckets of the Rust router for durations, in seconds. */
-const durations = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
+export const durations: number[] = [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 15, 30, 45, 60, 90, 120, 180, 240]
 /** Between two pieces of a stream: a token takes milliseconds to tens of them. */
 const gaps = [0.001, 0.0025, 0.005, 0.0075, 0.01, 0.015, 0.02, 0.03, 0.04, 0.05, 0.075, 0.1, 0.2, 0.5, 1, 2.5, 10]
 /** The router's own share of a request. */
@@ -80,13 +80,20 @@ export interface Readings {
 
 const prefix = 'vllm_router_'
 
+/** What makes counters in a registry. */
+export function counterOf (client: typeof promClient, register: Registry): <Label extends string>(name: string, help: string, labelNames?: readonly Label[]) => promClient.Counter<Label> {
+  return (name, help, labelNames = []) => new client.Counter({ name: prefix + name, help, labelNames: [...labelNames], registers: [register] })
+}
+
+/** What makes histograms in a registry. */
+export function histogramOf (client: typeof promClient, register: Registry): <Label extends string>(name: string, help: string, buckets: number[], labelNames?: readonly Label[]) => promClient.Histogram<Label> {
+  return (name, help, buckets, labelNames = []) => new client.Histogram({ name: prefix + name, help, buckets, labelNames: [...labelNames], registers: [register] })
+}
+
 /** Makes the metrics that events write. */
 export function eventMetrics (client: typeof promClient, register: Registry): RouterMetrics {
-  const registers = [register]
-  const counter = <Label extends string>(name: string, help: string, labelNames: readonly Label[] = []): promClient.Counter<Label> =>
-    new client.Counter({ name: prefix + name, help, labelNames: [...labelNames], registers })
-  const histogram = <Label extends string>(name: string, help: string, buckets: number[], labelNames: readonly Label[] = []): promClient.Histogram<Label> =>
-    new client.Histogram({ name: prefix + name, help, buckets, labelNames: [...labelNames], registers })
+  const counter = counterOf(client, register)
+  const histogram = histogramOf(client, register)
   return {
     requests: counter('requests_total', 'Requests to be served by a worker, by route, whatever became of them', ['route']),
     requestErrors: counter('request_errors_total', 'Requests that did not end well, by route and kind: backend_error (the worker answered 4xx or 5xx), client_gone, stream_broken, or the code of the router\'s own error', ['route', 'error_type']),

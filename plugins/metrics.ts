@@ -4,10 +4,12 @@ import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import fastifyMetrics from 'fastify-metrics'
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
+import type { Candidates } from '../core/candidates.ts'
 import { isComplete } from '../core/reply.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Call } from './call.ts'
 import { CallerCounts } from './caller-counts.ts'
+import { disaggregationMetrics, watchDisaggregation } from './disaggregation-metrics.ts'
 import { eventMetrics, gauges } from './metric-table.ts'
 
 /** Options of the metrics plugin. */
@@ -62,6 +64,8 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   const breakers = fastify.hasDecorator('breakers') ? fastify.breakers : undefined
   breakers?.on('changed', (worker, to, from) => metrics.breakerTransitions.labels(worker.id, from, to).inc())
   breakers?.on('outcome', (worker, outcome) => metrics.breakerOutcomes.labels(worker.id, outcome).inc())
+  /** Candidates of the roles that requests are given to, but for those of which there are none. */
+  const candidates = (): Candidates[] => balancer.roles.map(role => workers.candidates(role)).filter(list => list.workers.length > 0)
   gauges(client, register, {
     * workers () {
       for (const worker of workers.list()) {
@@ -70,15 +74,15 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
           ready: worker.state === 'ready',
           inFlight: worker.inFlight,
           load: worker.load,
-          indexed: balancer.policy.size?.(worker),
+          indexed: balancer.policyOf(worker.role).size?.(worker),
           weight: worker.weight,
           breaker: breakers?.stateOf(worker)
         }
       }
     },
-    ready: () => workers.candidates('regular').workers.length,
-    minInFlight: () => workers.candidates('regular').minInFlight,
-    maxInFlight: () => workers.candidates('regular').maxInFlight,
+    ready: () => candidates().reduce((sum, list) => sum + list.workers.length, 0),
+    minInFlight: () => candidates().reduce<number | undefined>((least, list) => Math.min(least ?? Infinity, list.minInFlight), undefined) ?? 0,
+    maxInFlight: () => candidates().reduce((most, list) => Math.max(most, list.maxInFlight), 0),
     tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
@@ -138,17 +142,18 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   // once a request: those that another attempt was to better took no time that anybody waited for an answer
   calls.on('answered', call => {
     const { headAt, startedAt } = call.exchange
-    if (call.generation && headAt !== undefined) metrics.generateDuration.observe((headAt - startedAt) / 1000)
+    if (call.generation && headAt !== undefined) metrics.generateDuration.observe((call.beforeMs + headAt - startedAt) / 1000)
   })
   calls.on('firstByte', call => {
-    if (call.streamed && call.firstByteMs !== undefined) metrics.timeToFirstToken.observe(call.firstByteMs / 1000)
+    if (call.streamed && call.firstByteMs !== undefined) metrics.timeToFirstToken.observe((call.beforeMs + call.firstByteMs) / 1000)
   })
   calls.on('gap', (_call, gap) => metrics.interTokenLatency.observe(gap / 1000))
   calls.on('settled', (call: Call) => {
     const { promptTokens, cachedTokens, completionTokens } = call.usage
-    if (promptTokens !== undefined) metrics.promptTokens.inc(promptTokens)
-    if (cachedTokens !== undefined) metrics.cachedTokens.inc(cachedTokens)
-    if (completionTokens !== undefined) metrics.completionTokens.inc(completionTokens)
+    // of a request in two legs each token is counted where it was computed
+    if (promptTokens !== undefined && call.leg !== 'decode') metrics.promptTokens.inc(promptTokens)
+    if (cachedTokens !== undefined && call.leg !== 'decode') metrics.cachedTokens.inc(cachedTokens)
+    if (completionTokens !== undefined && call.leg !== 'prefill') metrics.completionTokens.inc(completionTokens)
     const { worker } = call.assignment
     // the last call of a leaving worker ends after the worker: its series must not come back
     if (call.exchange.end === 'broken' && worker.state !== 'gone') metrics.streamErrors.labels(worker.id).inc()
@@ -159,6 +164,8 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     metrics.retries.labels(call.route).inc()
     metrics.retryBackoff.labels(attempt > 10 ? '10+' : String(attempt)).observe(pause / 1000)
   })
+  watchDisaggregation(fastify, disaggregationMetrics(client, register))
+
   calls.on('exhausted', call => metrics.retriesExhausted.labels(call.route).inc())
 
   // authentication is optional, and comes after those who watch it: what it refuses is seen by all

@@ -4,7 +4,8 @@ import type { BreakerState } from '../core/breaker.ts'
 import { InvalidRequestError, UnknownWorkerError } from '../core/errors.ts'
 import { inBatches } from '../core/batches.ts'
 import { isWorkerUrl } from '../core/worker-url.ts'
-import type { Worker } from '../core/worker.ts'
+import type { Role, Worker } from '../core/worker.ts'
+import { disaggregationOf } from '../plugins/disaggregation.ts'
 import { answers, describeOnly } from './answers.ts'
 import { routesFor } from './audience.ts'
 
@@ -19,7 +20,8 @@ interface NewWorker {
   model_id?: string
   priority?: number
   cost?: number
-  worker_type?: 'regular'
+  worker_type?: Role
+  bootstrap_port?: number | null
   labels?: Record<string, string>
 }
 
@@ -41,7 +43,8 @@ const newWorker = {
     model_id: { type: 'string' },
     priority: { type: 'number' },
     cost: { type: 'number' },
-    worker_type: { type: 'string', enum: ['regular'] },
+    worker_type: { type: 'string', enum: ['regular', 'prefill', 'decode'], description: 'prefill or decode where the router splits requests, else regular' },
+    bootstrap_port: { type: ['integer', 'null'], minimum: 1, maximum: 65535, description: 'Port of a prefill worker\'s bootstrap server (Mooncake)' },
     labels: { type: 'object', additionalProperties: { type: 'string' } }
   }
 }
@@ -65,6 +68,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
     is_healthy: worker.state === 'ready',
     load: worker.load,
     connection_mode: 'Http',
+    ...(worker.spec.bootstrapPort === undefined ? {} : { bootstrap_port: worker.spec.bootstrapPort }),
     priority: worker.spec.priority ?? 50,
     cost: worker.spec.cost ?? 1,
     alias: worker.alias,
@@ -86,6 +90,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
 export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, options, done) => {
   const registry = fastify.workers
   const manual = fastify.manualWorkers
+  const { balancer } = fastify
   const startedAt = Date.now()
   describeOnly(fastify)
   routesFor(fastify, 'admin')
@@ -135,12 +140,14 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
 
   fastify.post<{ Body: NewWorker | null }>('/workers', { preValidation: typesAreKept, schema: { tags, summary: 'Add a worker', body: newWorker, response: answers.changed } }, (request, reply) => {
     if (request.body === null) throw new InvalidRequestError('The body must be a JSON object with a `url`')
-    const { url, model_id: model, priority, cost, labels } = request.body
+    const { url, model_id: model, priority, cost, labels, worker_type: role, bootstrap_port: bootstrapPort } = request.body
     manual.add(url, {
       ...(model === undefined ? {} : { model }),
       ...(priority === undefined ? {} : { priority }),
       ...(cost === undefined ? {} : { cost }),
-      ...(labels === undefined ? {} : { labels })
+      ...(labels === undefined ? {} : { labels }),
+      ...(role === undefined ? {} : { role }),
+      ...(bootstrapPort === undefined || bootstrapPort === null ? {} : { bootstrapPort })
     })
     reply.send({ success: true, message: `Worker ${url} added; it takes traffic once it answers` })
   })
@@ -161,13 +168,19 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   fastify.get('/get_loads', { schema: { tags, summary: 'Requests running and waiting on each worker, as it says itself; -1 where it does not', response: answers.loads } }, async () => {
     const loads = await inBatches(registry.urls(), fanOut, async url => {
       const told = await fastify.upstream.client.loads(url).catch(() => undefined)
-      return registry.at(url).map(worker => ({ worker: worker.id, load: loadOf(worker, told) }))
+      return registry.at(url).map(worker => ({ worker, load: loadOf(worker, told) }))
     })
-    return { workers: loads.flat() }
+    const all = loads.flat()
+    if (disaggregationOf(fastify) === undefined) return { workers: all.map(({ worker, load }) => ({ worker: worker.id, load })) }
+    return {
+      loads: Object.fromEntries(all.map(({ worker, load }) => [`${worker.role}_${worker.id}`, load])),
+      errors: all.filter(({ load }) => load < 0).map(({ worker }) => `${worker.id} does not say`)
+    }
   })
 
   fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not', response: answers.flushed } }, async (_request, reply) => {
-    fastify.balancer.policy.flush?.()
+    for (const role of balancer.roles) balancer.policyOf(role).flush?.()
+    disaggregationOf(fastify)?.flush()
     const workers = await inBatches(registry.urls(), fanOut, async url => {
       const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)
       return { worker: url, flushed }
@@ -180,9 +193,10 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     reply.send({
       name: 'fastify-vllm-router',
       version: options.version,
-      policy: fastify.balancer.policy.name,
+      policy: balancer.policy.name,
+      ...(disaggregationOf(fastify) === undefined ? {} : { prefill_policy: balancer.policyOf('prefill').name, decode_policy: balancer.policyOf('decode').name }),
       uptime_seconds: Math.round((Date.now() - startedAt) / 1000),
-      workers: { total: registry.size, ready: registry.candidates('regular').workers.length }
+      workers: { total: registry.size, ready: balancer.roles.reduce((sum, role) => sum + registry.candidates(role).workers.length, 0) }
     })
   })
 

@@ -40,6 +40,7 @@ const worker = object({
   is_healthy: boolean,
   load: number,
   connection_mode: string,
+  bootstrap_port: integer,
   priority: number,
   cost: number,
   alias: string,
@@ -53,17 +54,20 @@ const worker = object({
   in_flight: integer,
   processed: integer,
   labels: { type: 'object', additionalProperties: string }
-})
+}, ['bootstrap_port'])
+/** Where requests are split, by pool; elsewhere all together. */
+const pool = object({ healthy: integer, total: integer })
+const pools = ['healthy_workers', 'total_workers', 'prefill', 'decode']
 const changed = json('Done', object({ success: { type: 'boolean', enum: [true] }, message: string }))
 const flushed = object({ status: { type: 'string', enum: ['ok', 'partial'] }, workers: list({ worker: string, flushed: boolean }) })
 
 /** By route, as `schema.response`. */
 export const answers = {
   liveness: text('Always `OK`'),
-  readiness: json('A request could be served now', object({ status: { type: 'string', enum: ['ready'] }, healthy_workers: integer, total_workers: integer, sources }), {
-    503: { description: 'None could', ...object({ status: { type: 'string', enum: ['not_ready'] }, reason: string, total_workers: integer, sources }) }
+  readiness: json('A request could be served now', object({ status: { type: 'string', enum: ['ready'] }, healthy_workers: integer, total_workers: integer, prefill: pool, decode: pool, sources }, pools), {
+    503: { description: 'None could', ...object({ status: { type: 'string', enum: ['not_ready'] }, reason: string, total_workers: integer, prefill: pool, decode: pool, sources }, pools) }
   }),
-  health: json('The workers are not all out', object({ status: { type: 'string', enum: ['healthy'] }, healthy_workers: integer, total_workers: integer })),
+  health: json('The workers are not all out', object({ status: { type: 'string', enum: ['healthy'] }, healthy_workers: integer, total_workers: integer, prefill: pool, decode: pool }, pools)),
   healthGenerate: json('A token was made', object({ status: { type: 'string', enum: ['healthy'] }, model: string, worker: string })),
   models: json('The models', object({ object: { type: 'string', enum: ['list'] }, data: { type: 'array', items: object({ id: string }) } })),
   // a model the router does not know is a worker's to know
@@ -75,11 +79,11 @@ export const answers = {
   urls: json('The URLs', object({ urls: strings })),
   said: text('A sentence'),
   changed,
-  loads: json('The loads', object({ workers: list({ worker: string, load: number }) })),
+  loads: json('The loads', object({ workers: list({ worker: string, load: number }), loads: { type: 'object', additionalProperties: number }, errors: strings }, ['workers', 'loads', 'errors'])),
   flushed: json('All are empty', flushed, { 207: { description: 'Some could not be emptied', ...flushed } }),
   serverInfo: json('The router', object({
-    name: string, version: string, policy: string, uptime_seconds: integer, workers: object({ total: integer, ready: integer })
-  })),
+    name: string, version: string, policy: string, prefill_policy: string, decode_policy: string, uptime_seconds: integer, workers: object({ total: integer, ready: integer })
+  }, ['prefill_policy', 'decode_policy'])),
   modelInfo: json('The models', object({ model_path: { type: 'string', nullable: true }, is_generation: boolean, models: strings }))
 } satisfies Readonly<Record<string, Schemas>>
 

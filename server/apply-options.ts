@@ -1,6 +1,6 @@
 // Applies changed options to a router that runs: no request is dropped, and what cannot change is named.
 import type { FastifyInstance } from 'fastify'
-import { staticSpecs } from '../discovery/static.ts'
+import { poolSpecs, staticSpecs } from '../discovery/static.ts'
 import type { StaticSource } from '../discovery/static.ts'
 import { routerSpecs } from '../options.ts'
 import type { RouterOptions } from '../options.ts'
@@ -39,18 +39,22 @@ function decorator (name: string, ...keys: Key[]): Part {
 
 const parts: readonly Part[] = [
   {
-    keys: ['workerUrls', 'intraNodeDataParallelSize'],
-    apply (router, { workerUrls, intraNodeDataParallelSize }) {
+    keys: ['workerUrls', 'intraNodeDataParallelSize', 'prefill', 'decode', 'prefillDataParallelSize', 'decodeDataParallelSize'],
+    apply (router, options) {
+      const { workerUrls, intraNodeDataParallelSize, prefillDataParallelSize, decodeDataParallelSize } = options
       const source = router.discovery.find((one): one is StaticSource => one.name === 'static' && 'restate' in one)
-      source?.restate(staticSpecs(workerUrls, intraNodeDataParallelSize))
-      router.manualWorkers.configure({ intraNodeDataParallelSize })
+      source?.restate(router.hasDecorator('disaggregation') ? poolSpecs(options) : staticSpecs(workerUrls, intraNodeDataParallelSize))
+      router.manualWorkers.configure({ intraNodeDataParallelSize, prefillDataParallelSize, decodeDataParallelSize })
       return source !== undefined
     }
   },
   {
-    keys: ['policy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries'],
+    keys: ['policy', 'prefillPolicy', 'decodePolicy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries'],
     apply (router, options) {
-      router.balancer.setPolicy(createPolicy(options.policy, options, { now: () => performance.now(), random: Math.random }))
+      const names = { regular: options.policy, prefill: options.prefillPolicy ?? options.policy, decode: options.decodePolicy ?? options.policy }
+      for (const role of router.balancer.roles) {
+        router.balancer.setPolicy(createPolicy(names[role], options, { now: () => performance.now(), random: Math.random }), role)
+      }
     }
   },
   decorator('admission', 'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'),
@@ -60,6 +64,7 @@ const parts: readonly Part[] = [
     'cbHalfOpenRequests', 'panicMode'),
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
   decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'),
+  decorator('disaggregation', 'pdMinUncachedTokens', 'disableDecodeFallback'),
   decorator('authentication', 'apiKeyValidationUrls', 'authExemptPaths', 'authCacheTtlSecs', 'authCacheNegativeTtlSecs', 'authCacheGraceSecs',
     'authCacheSize', 'authTimeoutMs', 'authMaxValidations'),
   decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs'),

@@ -48,7 +48,7 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   const { log, release, setLevel } = await createLogger({ logLevel, logDir }, terminal)
   const tls = tlsCert === undefined ? undefined : new ServerTls({ tlsCert, tlsKey, tlsClientCa }, log)
   const listeners = new Listeners(tls, clientHeaderTimeoutSecs * 1000)
-  const simulators = options.workerUrls.length === 0 && !options.serviceDiscovery
+  const simulators = options.workerUrls.length === 0 && !options.serviceDiscovery && !options.vllmPdDisaggregation
     ? await Promise.all(Array.from({ length: simulatedWorkers }, () => startSimulator({ port: 0, ranks: options.intraNodeDataParallelSize })))
     : []
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls

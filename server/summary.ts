@@ -7,24 +7,31 @@ const listed = 16
 /** Resolves when every worker has been checked once, or after `deadlineMs`. */
 export async function settled (router: FastifyInstance, deadlineMs: number): Promise<void> {
   const end = performance.now() + deadlineMs
-  while (router.workers.list().some(worker => worker.state === 'starting') && performance.now() < end) {
+  // workers of two pools are known when they have told how many ranks they have
+  const isEarly = (): boolean => router.workers.list().some(worker => worker.state === 'starting') || (router.balancer.answeringRole === 'decode' && router.workers.size === 0)
+  while (isEarly() && performance.now() < end) {
     await new Promise(resolve => setTimeout(resolve, 20))
   }
+}
+
+function policies ({ balancer }: FastifyInstance): string {
+  if (balancer.answeringRole === 'regular') return balancer.policy.name
+  return `${balancer.policyOf('prefill').name} for prefill, ${balancer.policyOf('decode').name} for decode`
 }
 
 /** The summary, ending in a line break. */
 export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
   const workers = router.workers.list()
   const looking = router.discovery.map(({ name }) => name).filter(name => name !== 'static')
-  const none = looking.length > 0 ? `none yet: looking for them in ${looking.join(', ')}` : 'none yet: add some with --worker-urls, or POST /workers while it runs'
+  const none = looking.length > 0 ? `none yet: looking for them in ${looking.join(', ')}` : `none yet: add some with ${router.balancer.answeringRole === 'decode' ? '--prefill and --decode' : '--worker-urls'}, or POST /workers while it runs`
   const lines = [
     '',
     `  vllm-router listens on ${address}`,
-    `  policy     ${router.balancer.policy.name}`,
+    `  policy     ${policies(router)}`,
     `  metrics    ${router.metricsAddress}/metrics`,
     ...(router.hasDecorator('adminListener') ? [`  admin      ${router.adminListener.address}/workers`] : []),
     `  workers    ${workers.length === 0 ? none : workers.length}`,
-    ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
+    ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.role === 'regular' ? '' : `${worker.role} `}${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])
   ]
   if (simulated) {

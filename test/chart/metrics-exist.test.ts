@@ -31,23 +31,8 @@ async function series (): Promise<ReadonlyMap<string, readonly string[]>> {
   return names
 }
 
-/** Metrics that are to come, with their labels. It must be empty in the end. */
-const awaitsMetrics: Readonly<Record<string, readonly string[]>> = {
-  vllm_router_discovery_stale_seconds: ['source'],
-  vllm_router_discovery_relists_total: ['source', 'reason'],
-  vllm_router_discovery_watch_restarts_total: ['source', 'reason'],
-  vllm_router_auth_decisions_total: ['outcome', 'via'],
-  vllm_router_pd_requests_total: ['route'],
-  vllm_router_pd_request_duration_seconds_bucket: ['route', 'le'],
-  vllm_router_pd_prefill_decisions_total: ['reason'],
-  vllm_router_pd_errors_total: ['error_type'],
-  vllm_router_pd_prefill_duration_seconds_bucket: ['le'],
-  vllm_router_pd_prefill_requests_total: ['worker'],
-  vllm_router_pd_prefill_errors_total: ['worker'],
-  vllm_router_pd_decode_requests_total: ['worker'],
-  vllm_router_pd_decode_errors_total: ['worker'],
-  vllm_router_pd_leaked_prefills_total: ['worker']
-}
+/** Metrics that are to come, with their labels. */
+const awaitsMetrics: Readonly<Record<string, readonly string[]>> = {}
 
 const emitted = await series()
 const known = new Map([...Object.entries(awaitsMetrics), ...emitted])

@@ -6,7 +6,7 @@ import type { Test } from 'tap'
 import { systemClock } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
 import { delivering, kDelivery } from '../../core/delivery.ts'
-import type { Delivery, Setback } from '../../core/delivery.ts'
+import type { Attempt, Delivery, ReadyAnswer, Rewrite, Setback } from '../../core/delivery.ts'
 import { createAgent } from '../../core/dispatcher.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { headersForWorker } from '../../core/headers.ts'
@@ -22,6 +22,8 @@ export interface Delivered {
   /** Which attempt the client's answer came from. */
   from: number | undefined
   failure: Error | undefined
+  /** Told while an attempt was being prepared. */
+  stopped: Error | undefined
 }
 
 /** What happens between attempts. */
@@ -32,6 +34,11 @@ export interface Course {
   readonly pauseMs?: number
   /** Of each attempt. */
   readonly limitMs?: number
+  readonly body?: Buffer
+  readonly rewrite?: Rewrite
+  readonly whole?: NonNullable<Delivery['whole']>
+  /** Attempts are made when this resolves; what it brings is handed out in the place of an attempt. */
+  readonly prepare?: (attempt: number) => Promise<ReadyAnswer | undefined>
 }
 
 /** Starts it; `course` may be changed by the test from request to request. */
@@ -40,11 +47,11 @@ export async function deliver (t: Test, course: Course, clock: Clock = systemClo
   const dispatcher = agent.compose(delivering(clock))
   const requests: Delivered[] = []
   const server = createServer((request, reply) => {
-    const { origins, pauseMs = 0, limitMs } = course
+    const { origins, pauseMs = 0, limitMs, body, rewrite, whole, prepare } = course
     const pieces: Buffer[] = []
     request.on('data', (piece: Buffer) => pieces.push(piece))
     request.on('end', () => {
-      const delivered: Delivered = { exchanges: [], settled: [], setbacks: [], from: undefined, failure: undefined }
+      const delivered: Delivered = { exchanges: [], settled: [], setbacks: [], from: undefined, failure: undefined, stopped: undefined }
       requests.push(delivered)
       const { exchanges, settled, setbacks } = delivered
       let abort: (reason: Error) => void = () => {}
@@ -53,21 +60,24 @@ export async function deliver (t: Test, course: Course, clock: Clock = systemClo
         exchanges.at(-1)?.abandon()
         abort(new Error('the client is gone'))
       })
+      function attempt (): Attempt | undefined {
+        const origin = origins[exchanges.length]
+        if (origin === undefined) return undefined
+        const at = settled.push(0) - 1
+        const exchange = new Exchange(clock, { settled: () => { settled[at] = (settled[at] ?? 0) + 1 } })
+        exchanges.push(exchange)
+        return { origin, path: request.url ?? '/', headers: headersForWorker(request.rawHeaders, { requestId: 'r-1', rank: undefined, authorization: undefined }), exchange, limitMs, body, rewrite }
+      }
       const delivery: Delivery = {
-        next () {
-          const origin = origins[exchanges.length]
-          if (origin === undefined) return undefined
-          const at = settled.push(0) - 1
-          const exchange = new Exchange(clock, { settled: () => { settled[at] = (settled[at] ?? 0) + 1 } })
-          exchanges.push(exchange)
-          return { origin, path: request.url ?? '/', headers: headersForWorker(request.rawHeaders, { requestId: 'r-1', rank: undefined, authorization: undefined }), exchange, limitMs }
-        },
+        next: () => prepare === undefined ? attempt() : prepare(exchanges.length).then(ready => ready ?? attempt()),
         pause (setback) {
           setbacks.push(setback)
           return exchanges.length < origins.length ? pauseMs : undefined
         },
         answered (_head, exchange) { delivered.from = exchanges.indexOf(exchange) },
-        attach (given) { abort = given }
+        attach (given) { abort = given },
+        stopped (reason) { delivered.stopped = reason },
+        ...(whole === undefined ? {} : { whole })
       }
       const relay = new Relay(reply, {
         takeOver: () => [],

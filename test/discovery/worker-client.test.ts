@@ -99,3 +99,36 @@ t.test('loads of a worker that labels nothing', async t => {
   const { client, url } = await asking(t, (_request, reply) => { reply.end('vllm:num_requests_running 2\nvllm:num_requests_waiting{model_name="a"} 1\n') })
   t.same([...await client.loads(url)], [['0', 3]])
 })
+
+t.test('how many engines a server has', async t => {
+  let page = ''
+  let status = 200
+  const { client, url } = await asking(t, (_request, reply) => { reply.writeHead(status).end(page) })
+  for (const [text, count] of [
+    ['', 0],
+    ['vllm:num_requests_running{engine="0",model_name="m"} 1\nvllm:num_requests_running{engine="1",model_name="m"} 1\nvllm:x_total{a="b",engine="1"} 1\n', 2],
+    ['# HELP vllm:x engine="7"\nother:x{engine="8"} 1\nvllm:x{my_engine="9"} 1\nvllm:y 3\n', 0]
+  ] as const) {
+    page = text
+    t.equal(await client.engines(url), count, text)
+  }
+  status = 404
+  t.equal(await client.engines(url), 0, 'it has no such page')
+  status = 503
+  await t.rejects(client.engines(url), { message: '/metrics answered 503' })
+})
+
+t.test('a bootstrap server gets no key', async t => {
+  let seen = ''
+  let body = '{"0":{"engine_id":"e-0","x":1},"1":{"engine_id":"e-1"},"2":{"engine_id":7},"3":null}'
+  const { client, url } = await asking(t, (request, reply) => {
+    seen = `${request.method} ${request.url} ${request.headers.authorization}`
+    reply.end(body)
+  }, { authorization: () => 'Bearer key' })
+  t.same([...await client.bootstrap(url)], [['0', 'e-0'], ['1', 'e-1']])
+  t.equal(seen, 'GET /base/query undefined')
+  for (const text of ['', 'null', '7']) {
+    body = text
+    await t.rejects(client.bootstrap(url))
+  }
+})

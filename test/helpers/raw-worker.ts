@@ -32,6 +32,8 @@ export interface RawWorker {
   /** Traffic connections closed before the answer was complete. */
   aborts: number
   models: string[]
+  /** Its metrics page. */
+  metrics: string
   answer: Answer
   /** Called for each request of traffic before its body is read. */
   arriving: (request: IncomingMessage) => void
@@ -59,6 +61,7 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
     malformed: [],
     aborts: 0,
     models: ['raw'],
+    metrics: '',
     answer,
     arriving () {},
     close: () => new Promise(resolve => {
@@ -85,7 +88,7 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
       }
       worker.questions.push(recorded)
       if (request.url === '/v1/models') response.setHeader('content-type', 'application/json')
-      response.end(request.url === '/v1/models' ? JSON.stringify({ object: 'list', data: worker.models.map(id => ({ id, object: 'model' })) }) : '')
+      response.end(request.url === '/v1/models' ? JSON.stringify({ object: 'list', data: worker.models.map(id => ({ id, object: 'model' })) }) : request.url === '/metrics' ? worker.metrics : '')
     })
   })
   t.teardown(() => worker.close())

@@ -53,6 +53,13 @@ t.test('simulated workers beside real ones are let pass', async t => {
   t.equal((await load(['--simulated-workers=3', '--worker-urls=http://a'])).options.simulatedWorkers, 3)
 })
 
+t.test('pools that nobody will ask, or that ask nobody', async t => {
+  t.strictSame((await load(['--vllm-pd-disaggregation', '--worker-urls', 'http://a'])).warnings, ['--worker-urls without effect with --vllm-pd-disaggregation: give the workers by prefill and decode'])
+  t.strictSame((await load(['--prefill', 'http://a', '--decode', 'http://b'])).warnings, ['--prefill, --decode without effect: --vllm-pd-disaggregation (default) is off'])
+  t.match((await load(['--vllm-pd-disaggregation', '--kv-connector=moriio'])).warnings, [/never been tried/])
+  t.strictSame((await load(['--vllm-pd-disaggregation', '--prefill', 'http://a', '--decode', 'http://b'])).warnings, [])
+})
+
 t.test('JWTs: what is about an issuer needs the issuer, and keys must be found', async t => {
   for (const [flag, name] of [['--jwks-url=https://a/keys', '--jwks-url'], ['--jwt-audience=a', '--jwt-audience'], ['--jwt-models-claim=a', '--jwt-models-claim']] as const) {
     t.equal(await refusal([flag]), `${name} is about JWTs, which are accepted only with --jwt-issuer`)

@@ -13,6 +13,26 @@ t.test('a list: words after one flag, the flag repeated, with =', async t => {
   ]) t.strictSame((await load(argv)).options.workerUrls, expected, argv.join(' '))
 })
 
+t.test('prefill workers, each with a port, with none, or without a word of it', async t => {
+  const expected = ['http://a:1 8998', 'http://b:2', 'http://c:3', 'http://d:4@1 9']
+  for (const argv of [
+    ['--prefill', 'http://a:1', '8998', '--prefill', 'http://b:2', 'none', '--prefill', 'http://c:3', '--prefill', 'http://d:4@1', '9'],
+    ['--prefill', 'http://a:1', '8998', 'http://b:2', 'NONE', 'http://c:3', 'http://d:4@1', '9', '--access-log'],
+    ['--prefill=http://a:1 8998', '--prefill=http://b:2 none', '--prefill=http://c:3', '--prefill=http://d:4@1 9']
+  ]) t.strictSame((await load(argv)).options.prefill, expected, argv.join(' '))
+  t.strictSame((await load([], { VLLM_ROUTER_PREFILL: 'http://a:1 8998, http://b:2 none,http://c:3,http://d:4@1 9' })).options.prefill, expected)
+  const dir = t.testdir({ 'a.yaml': 'prefill: [http://a:1 8998, http://b:2 none, http://c:3, http://d:4@1, 9]' })
+  t.strictSame((await load(['--config', 'a.yaml'], {}, dir)).options.prefill, expected)
+})
+
+t.test('the key of OpenAI\'s clients is the workers\' where requests are split, and nobody else\'s', async t => {
+  const environment = { OPENAI_API_KEY: ' sk-1\n' }
+  t.equal((await load(['--vllm-pd-disaggregation'], environment)).options.apiKey, 'sk-1')
+  t.equal((await load(['--vllm-pd-disaggregation', '--api-key=own'], environment)).options.apiKey, 'own')
+  t.equal((await load([], environment)).options.apiKey, undefined)
+  t.equal((await load(['--vllm-pd-disaggregation'], { OPENAI_API_KEY: ' ' })).options.apiKey, undefined)
+})
+
 t.test('a list without a word is empty, and hides a weaker one', async t => {
   const { options } = await load(['--worker-urls', '--port', '5'], { VLLM_ROUTER_WORKER_URLS: 'http://a' })
   t.strictSame(options.workerUrls, [])

@@ -95,6 +95,7 @@ function other (spec: OptionSpec): OptionValue {
 function samples (format: OptionFormat | undefined): readonly string[] {
   switch (format) {
     case 'url': return ['http://10.0.0.1:8000', 'https://w.example/base', 'http://[::1]:8000@3']
+    case 'prefill-url': return ['http://10.0.0.1:8000 8998', 'https://w.example/base', 'http://[::1]:8000@3 9000']
     case 'service-url': return ['https://auth.example/check?x=1', 'http://10.0.0.1:1/a/', 'https://[::1]/']
     case 'header-name': return ['x-my-id', 'traceparent']
     case 'hostname': return ['0.0.0.0', '::1', 'router.example']

@@ -5,6 +5,7 @@ import { Dealer } from 'zeromq'
 import { P2pNcclSource } from '../../discovery/p2p-nccl.ts'
 import type { DiscoverySource } from '../../router.ts'
 import { chat, post, sendRaw } from '../helpers/client.ts'
+import { startPools } from '../helpers/pools.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { samplesOf } from '../helpers/samples.ts'
 import type { Samples } from '../helpers/samples.ts'
@@ -66,6 +67,21 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['discovery_stale_seconds', 'gauge', s => s.sum('discovery_stale_seconds') === 7 && s.sum('discovery_stale_seconds', { source: 'other' }) === 7],
   ['discovery_relists_total', 'counter', s => s.sum('discovery_relists_total', { source: 'other', reason: 'resync' }) === 2],
   ['discovery_watch_restarts_total', 'counter', s => s.sum('discovery_watch_restarts_total', { source: 'other', reason: 'silent' }) === 1]
+]
+
+/** Those of split requests, after the traffic of their own. */
+const ofSplit: ReadonlyArray<[name: string, type: string, moved: (samples: Samples) => boolean]> = [
+  ['pd_requests_total', 'counter', s => s.sum('pd_requests_total', { route: '/v1/completions' }) === 6],
+  ['pd_request_duration_seconds', 'histogram', s => s.sum('pd_request_duration_seconds_count', { route: '/v1/completions' }) === 5],
+  ['pd_prefill_decisions_total', 'counter', s => ['split', 'unsplittable', 'prefill_failed'].map(reason => s.sum('pd_prefill_decisions_total', { reason })).join() === '5,1,1'],
+  ['pd_errors_total', 'counter', s => s.sum('pd_errors_total', { error_type: 'prefill_failed' }) === 1 && s.sum('pd_errors_total', { error_type: 'missing_transfer_params' }) === 1],
+  ['pd_prefill_duration_seconds', 'histogram', s => s.sum('pd_prefill_duration_seconds_count') === 4],
+  ['pd_prefill_requests_total', 'counter', s => s.sum('pd_prefill_requests_total') === 4],
+  ['pd_prefill_errors_total', 'counter', s => s.sum('pd_prefill_errors_total') === 1],
+  ['pd_decode_requests_total', 'counter', s => s.sum('pd_decode_requests_total') === 3],
+  ['pd_decode_errors_total', 'counter', s => s.sum('pd_decode_errors_total') === 1],
+  ['pd_leaked_prefills_total', 'counter', s => s.sum('pd_leaked_prefills_total') === 1],
+  ['pd_body_over_limit_total', 'counter', s => s.sum('pd_body_over_limit_total', { stage: 'decode' }) === 1]
 ]
 
 /** A source that grows old when it is told to. */
@@ -160,5 +176,38 @@ t.test('every metric', async t => {
     t.ok(moved(after), `${name} moved`)
   }
   const told = [...after.type.keys()].filter(name => name.startsWith('vllm_router_'))
-  t.same(told.sort(), expected.map(([name]) => `vllm_router_${name}`).sort(), 'and there is no other')
+  t.same(told.sort(), [...expected, ...ofSplit].map(([name]) => `vllm_router_${name}`).sort(), 'and there is no other')
+})
+
+t.test('every metric of split requests', async t => {
+  const { url, router, prefill: [prefill], decode: [decode] } = await startPools(t, { prefills: 1, decodes: 1, disableRetries: true, disableCircuitBreaker: true, prefillPolicy: 'random' })
+  if (prefill === undefined || decode === undefined) throw new Error('no workers')
+  const before = await samplesOf(router)
+  for (const [name, , moved] of ofSplit) t.notOk(moved(before), `${name} has not moved without traffic`)
+  const [first, second] = [prefill.answer, decode.answer]
+  const ask = async (prompt: unknown = 'a', stream = false): Promise<void> => { await (await post(url + '/v1/completions', { prompt, stream })).text() }
+  await ask()
+  await ask(['a', 'b'])
+  decode.answer = (_request, response) => { response.setHeader('content-type', 'application/json').end(`{"text":"${'x'.repeat(9 * 1024 * 1024)}"}`) }
+  await ask()
+  decode.answer = (_request, response) => { response.writeHead(400).end() }
+  await ask()
+  decode.answer = second
+  prefill.answer = (_request, response) => { response.setHeader('content-type', 'application/json').end('{"kv_transfer_params":null}') }
+  await ask('a', true)
+  prefill.answer = (_request, response) => { response.writeHead(500).end() }
+  await ask()
+  prefill.answer = first
+  await until('all is settled', () => router.workers.list().every(worker => worker.inFlight === 0))
+  const after = await samplesOf(router)
+  for (const [name, type, moved] of ofSplit) {
+    t.ok(after.help.has(`vllm_router_${name}`), `${name} is explained`)
+    t.equal(after.type.get(`vllm_router_${name}`), type, `${name} is a ${type}`)
+    t.ok(moved(after), `${name} moved`)
+  }
+  t.equal(after.sum('prompt_tokens_total'), 5 * 40, 'prompts are counted once, where they were computed')
+  t.equal(after.sum('time_to_first_token_seconds_count'), 1)
+  t.equal(after.sum('generate_duration_seconds_count'), 6, 'and requests once')
+  router.workers.apply('static', [])
+  t.same((await samplesOf(router)).series.filter(series => /^vllm_router_pd_.*worker=/.test(series)), [], 'series go with their workers')
 })

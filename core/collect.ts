@@ -1,0 +1,75 @@
+// Takes a whole answer into memory instead of to a client: status, headers, body, within a bound.
+import type { Dispatcher } from 'undici'
+import type { HeaderMap, RawHeaders } from './delivery-trial.ts'
+import { textHeaders } from './headers.ts'
+
+/** An answer in memory. */
+export interface CollectedAnswer {
+  readonly status: number
+  /** As they came. */
+  readonly rawHeaders: RawHeaders
+  /** Flat. */
+  readonly flat: readonly string[]
+  readonly headers: HeaderMap
+  readonly message: string
+  readonly body: Buffer
+}
+
+/** The answer was longer than it may be. */
+export class AnswerTooLongError extends Error {
+  override readonly name = 'AnswerTooLongError'
+}
+
+type Head = Omit<CollectedAnswer, 'body'>
+
+/** Undici's handler for an answer of at most `limit` bytes; a longer one ends the call. */
+class Collector implements Dispatcher.DispatchHandler {
+  private readonly limit: number
+  private readonly resolve: (answer: CollectedAnswer) => void
+  private readonly reject: (error: Error) => void
+  private head: Head | undefined
+  private readonly chunks: Buffer[] = []
+  private size = 0
+
+  constructor (limit: number, resolve: (answer: CollectedAnswer) => void, reject: (error: Error) => void) {
+    this.limit = limit
+    this.resolve = resolve
+    this.reject = reject
+  }
+
+  onRequestStart (): void {}
+
+  onResponseStart (...[controller, status, headers, message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    this.head = { status, rawHeaders: controller.rawHeaders ?? null, flat: textHeaders(controller.rawHeaders), headers, message: message ?? '' }
+  }
+
+  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
+    this.size += chunk.length
+    if (this.size > this.limit) controller.abort(new AnswerTooLongError(`the answer is longer than ${this.limit} bytes`))
+    else this.chunks.push(chunk)
+  }
+
+  onResponseEnd (): void {
+    const { head } = this
+    if (head === undefined) this.reject(new Error('an answer without a head'))
+    else this.resolve({ ...head, body: Buffer.concat(this.chunks) })
+  }
+
+  onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
+    this.reject(error)
+  }
+}
+
+/** Makes a request and takes its whole answer; undefined when nobody could take the request. Rejects when no whole answer came. */
+export function collect (dispatcher: Dispatcher, options: Dispatcher.DispatchOptions, limit: number): Promise<CollectedAnswer> | undefined {
+  let sent = false
+  const answer = new Promise<CollectedAnswer>((resolve, reject) => {
+    try {
+      sent = dispatcher.dispatch(options, new Collector(limit, resolve, reject))
+    } catch (error) {
+      sent = true
+      reject(error instanceof Error ? error : new Error(String(error)))
+    }
+  })
+  return sent ? answer : undefined
+}
