@@ -1,5 +1,5 @@
 // `npm run bench`: measures this router, plain proxies and peers side by side, and says which bars are met.
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
@@ -10,6 +10,7 @@ import { profileLines } from './profile.ts'
 import { sampleLine, terminalReport, verdicts, writeTables } from './report.ts'
 import type { Results } from './report.ts'
 import { runRounds } from './rounds.ts'
+import { profileFile } from './sample.ts'
 import type { Sample } from './sample.ts'
 import { scenarios } from './scenarios.ts'
 import { oursName, serverFile, targets } from './targets.ts'
@@ -24,7 +25,8 @@ const usage = `npm run bench -- [options]
   --requests N       where a scenario sends a number of requests, that many; default its own
   --server FILE      the router's compiled server.js; default dist/server.js
   --peers DIR        where bench/setup put the peers; default .bench/peers
-  --profile DIR      take CPU profiles of targets that run on Node, and list where their time went
+  --node-flag FLAG   start targets that run on Node with this flag (may be repeated)
+  --profile DIR      take CPU profiles of the measured windows of targets that run on Node, and list where the time went
   --json FILE        write all samples
   --write FILE.md    write the tables between the markers of a document
   --check            end with 1 when a bar is missed
@@ -57,6 +59,7 @@ async function main (argv: readonly string[]): Promise<number> {
       requests: { type: 'string' },
       server: { type: 'string' },
       peers: { type: 'string', default: join(cacheFolder, 'peers') },
+      'node-flag': { type: 'string', multiple: true, default: [] },
       profile: { type: 'string' },
       json: { type: 'string' },
       write: { type: 'string' },
@@ -115,7 +118,7 @@ async function main (argv: readonly string[]): Promise<number> {
   // below the 2^24 that the load generator tells apart
   let seed = Math.floor(Math.random() * 2 ** 23)
   try {
-    await runRounds({ programs, seconds, warmup, server, peers, folder, profiles, nextSeed: () => ++seed }, plan, sample => {
+    await runRounds({ programs, seconds, warmup, server, peers, folder, profiles, nodeFlags: values['node-flag'], nextSeed: () => ++seed }, plan, sample => {
       samples.push(sample)
       process.stdout.write(sampleLine(sample))
       if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(results, undefined, 2))
@@ -127,9 +130,9 @@ async function main (argv: readonly string[]): Promise<number> {
   if (values.write !== undefined) writeTables(values.write, results)
   if (profiles !== undefined) {
     for (const scenario of plan.scenarios) {
-      for (const { name } of present.filter(({ name }) => name === oursName || name === 'plain')) {
-        const file = join(profiles, `${scenario.name}-${name}.cpuprofile`)
-        process.stdout.write(`\n${scenario.name}, ${name}: own time by whose code and by function, start and warm-up included (${file})\n${profileLines(file)}`)
+      for (const target of present) {
+        const file = profileFile(profiles, scenario, target)
+        if (existsSync(file)) process.stdout.write(`\n${scenario.name}, ${target.name}: own time by whose code and by function (${file})\n${profileLines(file)}`)
       }
     }
   }
@@ -137,6 +140,8 @@ async function main (argv: readonly string[]): Promise<number> {
   return broken || (values.check && verdicts(results).some(({ met }) => met === false)) ? 1 : 0
 }
 
+// whoever reads along has gone: nothing is left to be said, and nothing may be left running
+process.stdout.once('error', () => { void endAll().then(() => process.exit(1)) })
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => { void endAll().then(() => process.exit(1)) })
 try {
   process.exitCode = await main(process.argv.slice(2))

@@ -16,6 +16,11 @@ export interface SelfTime {
 /** Words of a profile for what is no function. */
 const notRunning = new Set(['(idle)', '(root)'])
 
+/** The inspector's own way in, through which a profile is begun and ended. */
+function isProfiler ({ functionName, url }: { readonly functionName: string, readonly url: string }): boolean {
+  return functionName === 'dispatch' && url === ''
+}
+
 /** File and line, from the package or the folder of the router on. */
 function place (url: string, line: number): string {
   if (url === '') return 'native'
@@ -39,7 +44,7 @@ export function selfTimes (file: string, most = 25): { functions: SelfTime[], ow
   let total = 0
   for (const [at, id] of samples.entries()) {
     const frame = byId.get(id)
-    if (frame === undefined || notRunning.has(frame.functionName)) continue
+    if (frame === undefined || notRunning.has(frame.functionName) || isProfiler(frame)) continue
     const time = timeDeltas[at] ?? 0
     const name = frame.functionName === '' ? '(anonymous)' : frame.functionName
     const line = `${name}  ${place(frame.url, frame.lineNumber)}`

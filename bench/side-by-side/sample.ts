@@ -1,6 +1,6 @@
 // Measures one target in one scenario, once: started anew, warmed up, watched.
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, openSync, readFileSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { end, spawnProgram } from '../faults/processes.ts'
 import { pause, until } from '../faults/wait.ts'
@@ -21,6 +21,8 @@ export interface Setting {
   readonly peers: string
   /** A folder for corpora and logs. */
   readonly folder: string
+  /** Flags for targets that run on Node. */
+  readonly nodeFlags: readonly string[]
   /** Where Node's CPU profiles go; undefined: none is taken. */
   readonly profiles: string | undefined
   /** Another number for each load, so that no prompt of one comes again in another. */
@@ -77,13 +79,13 @@ function lastWords (log: string): string {
 async function startTarget (setting: Setting, scenario: Scenario, target: Target, policy: string, workers: FakeWorkers): Promise<Started> {
   const [port = 0, metricsPort = 0] = await freePorts(2)
   const fleet = { regular: workers.urls }
-  const nodeFlags = setting.profiles === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${setting.profiles}`, `--cpu-prof-name=${scenario.name}-${target.name}.cpuprofile`]
+  const nodeFlags = [...setting.nodeFlags, ...setting.profiles === undefined ? [] : ['--import', new URL('./profiler.js', import.meta.url).href]]
   const how = target.command({ port, metricsPort, fleet, policy, server: setting.server, peers: setting.peers, nodeFlags })
   if (how === undefined) return { child: undefined, port: Number(new URL(workers.urls[0] ?? '').port) }
   const log = join(setting.folder, `${target.name}.log`)
   const output = openSync(log, 'w')
   const began = performance.now()
-  const child = spawnProgram(how.command, how.args, output, how.environment)
+  const child = spawnProgram(how.command, how.args, output, setting.profiles === undefined ? {} : { BENCH_PROFILE: profileFile(setting.profiles, scenario, target) })
   closeSync(output)
   try {
     const url = `http://127.0.0.1:${port}`
@@ -97,19 +99,15 @@ async function startTarget (setting: Setting, scenario: Scenario, target: Target
     if (ready !== undefined) await until('all workers', async () => await ready(url, fleet), 60_000, 20)
     return { child, port, startMs, startCpuSeconds }
   } catch (error) {
-    await stopTarget(child, false)
+    await stopTarget(child)
     throw new Error(`${error instanceof Error ? error.message : String(error)}; it said last:\n${lastWords(log)}`)
   }
 }
 
-/** Ends a target and whatever it started; in peace when it has a profile to write. */
-async function stopTarget (child: ChildProcess, inPeace: boolean): Promise<void> {
+/** Ends a target and whatever it started. */
+async function stopTarget (child: ChildProcess): Promise<void> {
   if (child.pid === undefined) return
   const pids = treeOf(child.pid)
-  if (inPeace) {
-    child.kill('SIGTERM')
-    await until('the end', () => child.exitCode !== null || child.signalCode !== null, 15_000, 20).catch(() => {})
-  }
   await end(child)
   for (const pid of pids.slice(1)) {
     try {
@@ -118,6 +116,11 @@ async function stopTarget (child: ChildProcess, inPeace: boolean): Promise<void>
       // it ended with its parent
     }
   }
+}
+
+/** Where the profile of a target goes. */
+export function profileFile (folder: string, scenario: Scenario, target: Target): string {
+  return join(folder, `${scenario.name}-${target.name}.cpuprofile`)
 }
 
 function calls (before: WorkerStats, after: WorkerStats): number {
@@ -150,6 +153,8 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
     const { child, port, startMs, startCpuSeconds } = started
     await pause((scenario.settleSeconds ?? 0.3) * 1000)
     const pid = child?.pid
+    const profile = setting.profiles !== undefined && child !== undefined && target.node === true ? profileFile(setting.profiles, scenario, target) : undefined
+    if (profile !== undefined) rmSync(profile, { force: true })
     const rssIdle = pid === undefined ? undefined : usageOf(pid).rssBytes
     let before = look(pid, workers.child.pid)
     let statsBefore: Promise<WorkerStats> | undefined
@@ -172,9 +177,14 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
       }, () => {
         before = look(pid, workers.child.pid)
         statsBefore = workers.stats()
+        if (profile !== undefined) child?.kill('SIGUSR2')
       })
     }
     const after = look(pid, workers.child.pid)
+    if (profile !== undefined && load !== undefined) {
+      child?.kill('SIGUSR2')
+      await until('the profile', () => existsSync(profile), 30_000, 50)
+    }
     const statsAfter = load === undefined ? undefined : await workers.stats()
     await pause((scenario.restSeconds ?? 0) * 1000)
     const last = pid === undefined ? undefined : usageOf(pid)
@@ -204,6 +214,6 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
   } catch (error) {
     return { ...named, error: error instanceof Error ? error.message : String(error) }
   } finally {
-    if (started?.child !== undefined) await stopTarget(started.child, setting.profiles !== undefined)
+    if (started?.child !== undefined) await stopTarget(started.child)
   }
 }

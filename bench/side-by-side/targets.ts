@@ -31,10 +31,12 @@ export interface Target {
   readonly usualPolicy: string
   /** False: it takes no policy, and has no workers that it looks after. */
   readonly router: boolean
+  /** It runs on Node, so that a profile can be taken of it. */
+  readonly node?: boolean
   /** Its version; undefined where it is not installed. */
   version (peers: string, server: string): string | undefined
   /** Undefined: there is no process, the load goes to a worker. */
-  command (options: StartOptions): { command: string, args: string[], environment?: NodeJS.ProcessEnv } | undefined
+  command (options: StartOptions): { command: string, args: string[] } | undefined
   /** True once it takes requests for all of its workers; by default, once it answers. */
   ready? (url: string, fleet: Fleet): Promise<boolean>
 }
@@ -63,6 +65,7 @@ const ours: Target = {
   name: 'router',
   usualPolicy: 'cache_aware',
   router: true,
+  node: true,
   version: (_, server) => existsSync(server) ? 'this tree' : undefined,
   // the defaults are what a user runs: metrics, breakers, retries, outlier detection and request ids are on
   command: ({ port, metricsPort, fleet, policy, server, nodeFlags }) => ({
@@ -81,6 +84,7 @@ const plain: Target = {
   name: 'plain',
   usualPolicy: 'in turn',
   router: false,
+  node: true,
   version: () => 'Fastify + @fastify/reply-from',
   command: ({ port, fleet, nodeFlags }) => ({
     command: process.execPath, args: [...nodeFlags, moduleAt('../side-by-side/plain-proxy.js'), String(port), ...fleet.regular]
