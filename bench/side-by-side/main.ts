@@ -7,7 +7,7 @@ import { endAll } from '../faults/processes.ts'
 import { circumstances } from './machine.ts'
 import { cacheFolder, compile, NoCompilerError } from './native.ts'
 import { profileLines } from './profile.ts'
-import { sampleLine, terminalReport, verdicts, writeTables } from './report.ts'
+import { garbageLine, sampleLine, terminalReport, verdicts, writeTables } from './report.ts'
 import type { Results } from './report.ts'
 import { runRounds } from './rounds.ts'
 import { profileFile } from './sample.ts'
@@ -132,7 +132,9 @@ async function main (argv: readonly string[]): Promise<number> {
     for (const scenario of plan.scenarios) {
       for (const target of present) {
         const file = profileFile(profiles, scenario, target)
-        if (existsSync(file)) process.stdout.write(`\n${scenario.name}, ${target.name}: own time by whose code and by function (${file})\n${profileLines(file)}`)
+        if (!existsSync(file)) continue
+        const sample = samples.findLast(one => one.scenario === scenario.name && one.target === target.name)
+        process.stdout.write(`\n${scenario.name}, ${target.name}: own time by whose code and by function (${file})\n${profileLines(file)}${garbageLine(sample)}`)
       }
     }
   }

@@ -36,6 +36,14 @@ export function sampleLine (sample: Sample): string {
   return `${head} ${told.join(' · ')} · others ${percent(sample.othersShare)}${failed}\n`
 }
 
+/** What a target's garbage was, in a line; nothing where it is not known. */
+export function garbageLine (sample: Sample | undefined): string {
+  const { garbage, load } = sample ?? {}
+  if (garbage === undefined || load === undefined) return ''
+  const { minor, major, pausedMs, allocatedBytes, keptShare } = garbage
+  return `  garbage: ${(allocatedBytes / 1000 / load.requests).toFixed(1)} kB a request; ${minor} minor and ${major} major collections, ${pausedMs.toFixed(0)} ms; minor ones left ${percent(keptShare)} for a major one\n`
+}
+
 function spreadText (spread: Spread | undefined, digits: number): string {
   if (spread === undefined) return '–'
   const middle = spread.median.toFixed(digits)

@@ -1,10 +1,12 @@
 // Measures one target in one scenario, once: started anew, warmed up, watched.
 import type { ChildProcess } from 'node:child_process'
-import { closeSync, existsSync, openSync, readFileSync, rmSync } from 'node:fs'
+import { closeSync, existsSync, openSync, readFileSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { end, spawnProgram } from '../faults/processes.ts'
 import { pause, until } from '../faults/wait.ts'
 import { ask, freePorts } from './ask.ts'
+import { garbageIn } from './garbage.ts'
+import type { Garbage } from './garbage.ts'
 import { runLoad } from './harness.ts'
 import type { FakeWorkers, LoadResult, WorkerStats } from './harness.ts'
 import type { Programs } from './native.ts'
@@ -60,6 +62,8 @@ export interface Sample {
   readonly rssAfter?: number
   /** Requests the workers had in the window, tokenizing and the like included. */
   readonly workerCalls?: number
+  /** Where a profile was taken. */
+  readonly garbage?: Garbage
 }
 
 const firstRequest = JSON.stringify({ model: 'bench', stream: false, messages: [{ role: 'user', content: 'first' }] })
@@ -67,6 +71,8 @@ const firstRequest = JSON.stringify({ model: 'bench', stream: false, messages: [
 interface Started {
   readonly child: ChildProcess | undefined
   readonly port: number
+  /** File of what it prints. */
+  readonly log?: string
   readonly startMs?: number
   readonly startCpuSeconds?: number
 }
@@ -79,7 +85,7 @@ function lastWords (log: string): string {
 async function startTarget (setting: Setting, scenario: Scenario, target: Target, policy: string, workers: FakeWorkers): Promise<Started> {
   const [port = 0, metricsPort = 0] = await freePorts(2)
   const fleet = { regular: workers.urls }
-  const nodeFlags = [...setting.nodeFlags, ...setting.profiles === undefined ? [] : ['--import', new URL('./profiler.js', import.meta.url).href]]
+  const nodeFlags = [...setting.nodeFlags, ...setting.profiles === undefined ? [] : ['--trace-gc', '--import', new URL('./profiler.js', import.meta.url).href]]
   const how = target.command({ port, metricsPort, fleet, policy, server: setting.server, peers: setting.peers, nodeFlags })
   if (how === undefined) return { child: undefined, port: Number(new URL(workers.urls[0] ?? '').port) }
   const log = join(setting.folder, `${target.name}.log`)
@@ -97,7 +103,7 @@ async function startTarget (setting: Setting, scenario: Scenario, target: Target
     const startCpuSeconds = usageOf(child.pid ?? 0).cpuSeconds
     const { ready } = target
     if (ready !== undefined) await until('all workers', async () => await ready(url, fleet), 60_000, 20)
-    return { child, port, startMs, startCpuSeconds }
+    return { child, port, log, startMs, startCpuSeconds }
   } catch (error) {
     await stopTarget(child)
     throw new Error(`${error instanceof Error ? error.message : String(error)}; it said last:\n${lastWords(log)}`)
@@ -150,7 +156,7 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
   let started: Started | undefined
   try {
     started = await startTarget(setting, scenario, target, policy, workers)
-    const { child, port, startMs, startCpuSeconds } = started
+    const { child, port, log = '', startMs, startCpuSeconds } = started
     await pause((scenario.settleSeconds ?? 0.3) * 1000)
     const pid = child?.pid
     const profile = setting.profiles !== undefined && child !== undefined && target.node === true ? profileFile(setting.profiles, scenario, target) : undefined
@@ -159,6 +165,7 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
     let before = look(pid, workers.child.pid)
     let statsBefore: Promise<WorkerStats> | undefined
     let load: LoadResult | undefined
+    let printed = 0
     const began = performance.now()
     if (scenario.load === undefined) {
       if (scenario.name !== 'start') await pause(setting.seconds * 1000)
@@ -177,11 +184,15 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
       }, () => {
         before = look(pid, workers.child.pid)
         statsBefore = workers.stats()
-        if (profile !== undefined) child?.kill('SIGUSR2')
+        if (profile === undefined) return
+        child?.kill('SIGUSR2')
+        printed = statSync(log).size
       })
     }
     const after = look(pid, workers.child.pid)
+    let garbage: Garbage | undefined
     if (profile !== undefined && load !== undefined) {
+      garbage = garbageIn(readFileSync(log, 'latin1').slice(printed))
       child?.kill('SIGUSR2')
       await until('the profile', () => existsSync(profile), 30_000, 50)
     }
@@ -209,7 +220,8 @@ export async function takeSample (setting: Setting, scenario: Scenario, target: 
             stolenShare: (after.machine.stolenSeconds - before.machine.stolenSeconds) / total
           }),
       ...(rssIdle === undefined || last === undefined ? {} : { rssIdle, rssPeak: last.peakBytes, rssAfter: last.rssBytes }),
-      ...(statsFirst === undefined || statsAfter === undefined ? {} : { workerCalls: calls(statsFirst, statsAfter) })
+      ...(statsFirst === undefined || statsAfter === undefined ? {} : { workerCalls: calls(statsFirst, statsAfter) }),
+      ...(garbage === undefined ? {} : { garbage })
     }
   } catch (error) {
     return { ...named, error: error instanceof Error ? error.message : String(error) }

@@ -7,6 +7,7 @@ import t from 'tap'
 import { judge } from '../../bench/side-by-side/bars.ts'
 import type { Bar } from '../../bench/side-by-side/bars.ts'
 import { spreadOf } from '../../bench/side-by-side/figures.ts'
+import { garbageIn } from '../../bench/side-by-side/garbage.ts'
 import { machineUsage, treeOf, usageOf } from '../../bench/side-by-side/procfs.ts'
 import type { Results } from '../../bench/side-by-side/report.ts'
 import type { Sample } from '../../bench/side-by-side/sample.ts'
@@ -98,4 +99,14 @@ t.test('CPU and memory of a process and its children', { skip: process.platform 
   } finally {
     for (const one of treeOf(pid)) process.kill(one, 'SIGKILL')
   }
+})
+
+t.test('what the garbage collector says', async t => {
+  const line = (at: number, kind: string, before: number, after: number): string =>
+    `[1:0x1]  ${at} ms: ${kind} ${before}.0 (90.0) -> ${after}.0 (90.0) MB, 2.5 / 0.1 ms  (average mu = 0.9) task;\n`
+  const steady = line(1, 'Scavenge', 20, 10) + 'something else\n' + line(2, 'Scavenge', 20, 10) + line(3, 'Scavenge', 20, 10)
+  t.match(garbageIn(steady), { minor: 3, major: 0, pausedMs: 7.5, allocatedBytes: 20 * 2 ** 20, keptShare: 0 })
+  const growing = line(1, 'Scavenge', 20, 10) + line(2, 'Scavenge', 20, 14) + line(3, 'Scavenge', 24, 18) + line(4, 'Mark-Compact (reduce)', 18, 10)
+  t.match(garbageIn(growing), { minor: 3, major: 1, keptShare: 0.4 })
+  t.equal(garbageIn('nothing'), undefined)
 })
