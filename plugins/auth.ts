@@ -5,7 +5,7 @@ import { bearerToken } from '../auth/bearer.ts'
 import { allowedModels, makeCaller } from '../auth/caller.ts'
 import type { Caller, Finding } from '../auth/caller.ts'
 import { AuthUnavailableError, InvalidApiKeyError, NotAllowedError } from '../core/errors.ts'
-import { dropUnreadBody } from '../core/unread-body.ts'
+import { isClosed } from '../core/reply.ts'
 import { Authentication, hasMeans } from './authentication.ts'
 import type { AuthenticationOptions } from './authentication.ts'
 
@@ -42,9 +42,6 @@ declare module 'fastify' {
 }
 
 type Verdict = Finding | 'missing' | Error
-
-/** A client that is refused gets so long to finish its body, so that it reads the answer and can use its connection again. */
-const unreadBodyMs = 5000
 
 const plugin: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
   const { authenticate, ...means } = options
@@ -90,7 +87,7 @@ const plugin: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
     // the router ends, and has answered meanwhile
     if (reply.sent) return
     // its `close` has been and will not come again
-    if (reply.raw.destroyed) {
+    if (isClosed(reply.raw)) {
       request.routerFailure = 'client_gone'
       reply.hijack()
       return
@@ -100,13 +97,13 @@ const plugin: FastifyPluginAsync<AuthOptions> = async (fastify, options) => {
       request.caller = verdict
       const { workerRoute, auth } = request.routeOptions.config
       if (verdict.models === undefined || workerRoute !== undefined || auth === 'any') next()
-      else refuse(request, reply, new NotAllowedError('This API key is limited to certain models and may not use this path'))
+      else reply.send(new NotAllowedError('This API key is limited to certain models and may not use this path'))
       return
     }
     authentication.emit('decided', verdict instanceof Error ? 'invalid' : verdict, 'none')
     if (verdict === 'unavailable') reply.header('retry-after', '1')
     else if (typeof verdict === 'string' || ('statusCode' in verdict && verdict.statusCode === 401)) reply.header('www-authenticate', 'Bearer')
-    refuse(request, reply, errorFor(verdict))
+    reply.send(errorFor(verdict))
   }
 }
 
@@ -121,11 +118,6 @@ function errorFor (verdict: 'missing' | 'invalid' | 'unavailable' | Error): Erro
     case 'unavailable': return new AuthUnavailableError()
     default: return verdict
   }
-}
-
-function refuse (request: FastifyRequest, reply: FastifyReply, error: Error): void {
-  dropUnreadBody(request.raw, reply.raw, unreadBodyMs)
-  reply.send(error)
 }
 
 async function inTime<T> (promise: T | Promise<T>, limitMs: number): Promise<T> {

@@ -1,4 +1,4 @@
-// Cuts off clients that fall silent within a request's body; how long the whole body takes is theirs to decide.
+// Cuts off clients that fall silent within a request's body, or do not end one that nobody wants any more; how long a wanted body takes is theirs to decide.
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
 import type { FastifyPluginCallback } from 'fastify'
@@ -6,6 +6,7 @@ import { systemClock } from '../core/clock.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClientBodyTimeoutError } from '../core/errors.ts'
 import { http2Stream } from '../core/reply.ts'
+import { dropUnreadBody } from '../core/unread-body.ts'
 
 /** Options of the body timeout plugin that may change while it runs. */
 export interface BodyTimeoutLimits {
@@ -27,6 +28,8 @@ declare module 'fastify' {
   }
 }
 
+/** A client that is answered before its body has come gets so long to finish it, so that it reads the answer and can use its connection again. */
+const unreadBodyMs = 5000
 /** A client is looked at so many times within the limit: it is cut by so much of it late at most. */
 const looks = 4
 
@@ -83,6 +86,11 @@ const plugin: FastifyPluginCallback<BodyTimeoutOptions> = (fastify, given, done)
     timer = clock.after(limitMs / looks, look)
     reply.raw.once('close', () => timer?.cancel())
     raw.once('end', () => timer?.cancel())
+  })
+  // who is answered before the end of its body, or has nobody that reads it
+  fastify.addHook('onSend', (request, reply, payload, next) => {
+    if (!request.raw.complete) dropUnreadBody(request.raw, reply.raw, Math.min(limitSecs * 1000, unreadBodyMs))
+    next(null, payload)
   })
   done()
 }

@@ -1,28 +1,28 @@
 // The requests that are with workers: found and ended by those who cannot wait for their end.
 import { ShuttingDownError, WorkerRemovedError } from '../core/errors.ts'
+import { InFlight } from '../core/in-flight.ts'
 import type { Worker } from '../core/worker.ts'
 import type { ClientDelivery } from './request-delivery.ts'
 
 /** `fastify.deliveries`. */
 export class Deliveries {
-  private readonly live = new Map<ClientDelivery, (error: Error) => void>()
+  private readonly live = new InFlight<{ delivery: ClientDelivery, end: (error: Error) => void }>()
 
   get size (): number {
     return this.live.size
   }
 
-  /** @param end answers the client with an error, or ends the answer that has begun with one */
-  add (delivery: ClientDelivery, end: (error: Error) => void): void {
-    this.live.set(delivery, end)
-  }
-
-  delete (delivery: ClientDelivery): void {
-    this.live.delete(delivery)
+  /**
+   * @param end answers the client with an error, or ends the answer that has begun with one
+   * @returns takes the request out
+   */
+  add (delivery: ClientDelivery, end: (error: Error) => void): () => void {
+    return this.live.add({ delivery, end })
   }
 
   /** Ends every request: 503 where no answer has begun, an error event at the end of a stream, a cut elsewhere. */
   endAll (): void {
-    for (const end of [...this.live.values()]) end(new ShuttingDownError())
+    for (const { end } of this.live) end(new ShuttingDownError())
   }
 
   /**
@@ -30,7 +30,7 @@ export class Deliveries {
    * many requests it had.
    */
   cut (worker: Worker): number {
-    const calls = [...this.live.keys()].flatMap(delivery => delivery.underWay()).filter(call => call.assignment.worker === worker)
+    const calls = [...this.live].flatMap(({ delivery }) => delivery.underWay()).filter(call => call.assignment.worker === worker)
     for (const call of calls) call.exchange.cut(new WorkerRemovedError())
     return calls.length
   }

@@ -7,6 +7,7 @@ import { Server as TlsServer } from 'node:tls'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
 import { ShuttingDownError } from '../core/errors.ts'
+import { InFlight } from '../core/in-flight.ts'
 import { http2Stream } from '../core/reply.ts'
 
 declare module 'fastify' {
@@ -51,8 +52,8 @@ const plugin: FastifyPluginAsync = async fastify => {
   /** Connections of HTTP/2, and whether they were told to open no more streams. */
   const sessions = new Map<Http2Session, boolean>()
   /** Answers under way on the whole server, and those of this router. */
-  const answers = new Set<ServerResponse>()
-  const replies = new Set<FastifyReply>()
+  const answers = new InFlight<ServerResponse>()
+  const replies = new InFlight<FastifyReply>()
 
   function sendAway (session: Http2Session | undefined): void {
     if (session === undefined || session.destroyed || sessions.get(session) !== false) return
@@ -90,14 +91,14 @@ const plugin: FastifyPluginAsync = async fastify => {
   const requested = (_request: IncomingMessage, answer: ServerResponse): void => {
     // every plugin that watches a request listens for its end: more of them than Node takes for a leak
     answer.setMaxListeners(0)
-    answers.add(answer)
+    const over = answers.add(answer)
     if (draining) {
       answer.shouldKeepAlive = false
       // one that came meanwhile, for its first request
       sendAway(http2Stream(answer)?.session)
     }
     answer.once('close', () => {
-      answers.delete(answer)
+      over()
       // Fastify sweeps idle connections once, when it begins to close; those that end a request later would wait for their keep-alive
       if (closing && 'closeIdleConnections' in server) setImmediate(() => server.closeIdleConnections())
     })
@@ -136,8 +137,7 @@ const plugin: FastifyPluginAsync = async fastify => {
     server.off('request', requested)
   })
   fastify.addHook('onRequest', (_request, reply, next) => {
-    replies.add(reply)
-    reply.raw.once('close', () => replies.delete(reply))
+    reply.raw.once('close', replies.add(reply))
     next()
   })
 }

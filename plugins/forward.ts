@@ -239,9 +239,9 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       gone = true
       this.send(error)
     }
-    deliveries.add(delivery, end)
+    const over = deliveries.add(delivery, end)
     this.raw.once('close', () => {
-      deliveries.delete(delivery)
+      over()
       if (isComplete(this.raw)) return
       gone = true
       delivery.abandon()

@@ -35,6 +35,14 @@ export function spawnServer (args: readonly string[], nodeArgs: readonly string[
   }))
 }
 
+/**
+ * Starts any program.
+ * @param output a file's descriptor for both kinds of output, or `pipe` to read what it prints
+ */
+export function spawnProgram (command: string, args: readonly string[], output: number | 'pipe', added: NodeJS.ProcessEnv = {}): ChildProcess {
+  return known(spawn(command, [...args], { env: { ...environment, ...added }, stdio: ['pipe', output, output === 'pipe' ? 'inherit' : output] }))
+}
+
 /** Ends a process; resolves once it is gone. */
 export async function end (child: ChildProcess, signal: NodeJS.Signals = 'SIGKILL'): Promise<[number | null, NodeJS.Signals | null]> {
   if (child.exitCode !== null || child.signalCode !== null) return [child.exitCode, child.signalCode]

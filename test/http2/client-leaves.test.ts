@@ -148,6 +148,29 @@ t.test('a client that leaves', async t => {
     t.equal(held.length, 1, 'the worker never heard of the second')
   })
 
+  t.test('while it is found out who it is', async t => {
+    const found: Array<() => void> = []
+    const before = worker.requests.length
+    const guarded = await startSecureRouter(t, {
+      workerUrls: [worker.url],
+      async authenticate () {
+        await new Promise<void>(resolve => found.push(resolve))
+        return { name: 'somebody' }
+      }
+    })
+    const other = await connectHttp2(t, guarded.url)
+    for (const body of ['{}', undefined]) {
+      const one = call(other, { ':method': 'POST', ':path': '/v1/completions', 'content-type': 'application/json' }, body)
+      await until('it is asked for', () => found.length > 0)
+      one.stream.destroy()
+      // an answer on the same connection comes after the reset has arrived
+      await call(other, { ':path': '/liveness' }).answer
+      found.pop()?.()
+    }
+    await call(other, { ':path': '/liveness' }).answer
+    t.same([worker.requests.length - before, guarded.router.admission.inFlight, guarded.router.deliveries.size], [0, 0, 0])
+  })
+
   t.test('others on the connection are not touched', async t => {
     worker.answer = begin('text/event-stream')
     held = []

@@ -2,6 +2,7 @@
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
+import { join } from 'node:path'
 import Fastify from 'fastify'
 import t from 'tap'
 import { vllmRouter } from '../../router.ts'
@@ -50,6 +51,21 @@ t.test('a key', async t => {
   router.adminAccess.configure({ adminApiKey: undefined })
   t.equal((await ask(url, 'GET', '/workers')).status, 200)
   t.same(new Set(worker.requests.map(({ url }) => url)), new Set(['/reset_prefix_cache', '/v1/completions', '/tokenize']), 'no admin route reached the worker')
+})
+
+t.test('a key beside the keys of clients: neither opens what is the other\'s', async t => {
+  const worker = await startRawWorker(t)
+  const apiKeysFile = join(t.testdir({ keys: 'of-a-client\n' }), 'keys')
+  const status = async (url: string, method: string, path: string, key?: string): Promise<number> => (await ask(url, method, path, key === undefined ? {} : { authorization: `Bearer ${key}` })).status
+  for (const adminPort of [undefined, 0]) {
+    const { url, router } = await startRouter(t, { workerUrls: [worker.url], apiKeysFile, adminApiKey: 'right', ...(adminPort === undefined ? {} : { adminPort }) })
+    const admin = adminPort === undefined ? url : router.adminListener.address
+    t.same([await status(admin, 'GET', '/workers'), await status(admin, 'GET', '/workers', 'of-a-client'), await status(admin, 'GET', '/workers', 'right')], [401, 401, 200])
+    t.same([await status(url, 'POST', '/tokenize'), await status(url, 'POST', '/tokenize', 'right'), await status(url, 'POST', '/tokenize', 'of-a-client')], [401, 401, 200])
+    t.equal(await status(admin, 'GET', '/liveness'), 200)
+    router.adminAccess.configure({ adminApiKey: undefined })
+    t.same([await status(admin, 'GET', '/workers'), await status(admin, 'GET', '/workers', 'of-a-client')], [401, 200], 'without a key of their own they take those of clients')
+  }
 })
 
 for (const key of [undefined, 'right']) {

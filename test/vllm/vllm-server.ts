@@ -34,7 +34,8 @@ export function drawModel (vllm: string, directory: string): void {
   if (status !== 0) throw new Error(`the tiny model could not be drawn:\n${stderr}`)
 }
 
-async function freePort (): Promise<number> {
+/** A TCP port of the loopback that nobody uses. */
+export async function freePort (): Promise<number> {
   const server = createServer()
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
@@ -42,13 +43,19 @@ async function freePort (): Promise<number> {
   return port
 }
 
+/** What a server is started with beyond what all are. */
+export interface VllmStart {
+  readonly args?: readonly string[]
+  readonly environment?: Readonly<Record<string, string>>
+}
+
 /** Starts a server and waits until it answers; its log goes to `directory`. */
-export async function startVllm (vllm: string, model: string, directory: string, ...extra: string[]): Promise<VllmServer> {
+export async function startVllm (vllm: string, model: string, directory: string, { args = [], environment = {} }: VllmStart = {}): Promise<VllmServer> {
   const port = await freePort()
   const url = `http://127.0.0.1:${port}`
   const child = spawn(vllm, [
     'serve', model, '--served-model-name', modelName, '--host', '127.0.0.1', '--port', String(port), '--enforce-eager',
-    '--max-model-len', '2048', '--max-num-seqs', '16', '--block-size', '32', '--enable-prompt-tokens-details', ...extra
+    '--max-model-len', '2048', '--max-num-seqs', '16', '--block-size', '32', '--enable-prompt-tokens-details', ...args
   ], {
     detached: true, // a group of its own: vLLM starts further processes, and all must end
     env: {
@@ -62,7 +69,8 @@ export async function startVllm (vllm: string, model: string, directory: string,
       OMP_NUM_THREADS: '1',
       PYTHONHASHSEED: '0',
       VLLM_HOST_IP: '127.0.0.1',
-      VLLM_SERVER_DEV_MODE: '1'
+      VLLM_SERVER_DEV_MODE: '1',
+      ...environment
     },
     stdio: ['ignore', 'pipe', 'pipe']
   })

@@ -1,0 +1,16 @@
+// Hashing the beginning of a conversation, block by block.
+import { prefixChain } from '../../openai/prefix-chain.ts'
+import { chatBody, lengths } from './bodies.ts'
+import type { Piece } from './piece.ts'
+
+const budgets = { '300 B': 0.4, '4 KiB': 2, '64 KiB': 25, '1 MiB': 350 }
+
+/** The chain over a whole body. */
+export const prefixChainPieces: readonly Piece[] = Object.entries(lengths).map(([name, bytes]) => {
+  const body = chatBody(bytes)
+  return {
+    name: `prefix chain, ${name}`,
+    budgetUs: budgets[name as keyof typeof budgets],
+    run: () => prefixChain(body, 1).hashes.length
+  }
+})
