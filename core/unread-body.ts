@@ -6,10 +6,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
  * that it sees the answer and can use its connection again; one that has not come to the end `limitMs` after the answer is cut.
  */
 export function dropUnreadBody (request: IncomingMessage, reply: ServerResponse, limitMs: number): void {
-  const { headers, socket } = request
+  const { headers } = request
   if (request.httpVersionMajor > 1 || (headers['transfer-encoding'] === undefined && (headers['content-length'] ?? '0') === '0')) return
   reply.once('finish', () => {
-    const timer = setTimeout(() => { if (!request.complete) socket.destroy() }, limitMs)
+    // not the socket itself: a request that was injected has none that could be destroyed
+    const timer = setTimeout(() => { if (!request.complete) request.destroy() }, limitMs)
     timer.unref()
     request.once('close', () => clearTimeout(timer))
   })

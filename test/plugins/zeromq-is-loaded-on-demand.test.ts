@@ -1,4 +1,5 @@
 // A router without the ZMQ source does not load zeromq; one with it does, and says so when its address is taken.
+// Needs a process of its own, where nobody else has loaded it.
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
