@@ -41,6 +41,12 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
   private readonly byModel = new Map<Role, Map<string, Candidates | undefined>>()
   private readonly bySet = new Map<string, Candidates>()
 
+  constructor () {
+    super()
+    // every plugin that keeps something for workers listens: more of them than Node takes for a leak
+    this.setMaxListeners(0)
+  }
+
   /** All workers, draining ones included, in the order they came. */
   list (): Worker[] {
     return [...this.byId.values()]
