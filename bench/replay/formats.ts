@@ -88,7 +88,8 @@ function sessions (files: readonly string[], numbers: PrefixNumbers): ClosedTrac
     if (!Array.isArray(requests) || requests.length === 0) throw new TraceError(`${where}: requests must be an array that is not empty`)
     const id = String(session['id'] ?? where)
     const root = numbers.after(0, `session ${id}`)
-    const read = (requests as Row[]).map((row, at) => {
+    // an entry for a sub-agent only sums up requests that are not told one by one
+    const read = (requests as Row[]).filter(row => row['type'] !== 'subagent').map((row, at) => {
       const of = `${where} request ${at + 1}`
       return {
         tokens: Math.max(1, numberOf(row, 'in', of)),
