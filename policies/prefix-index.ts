@@ -154,6 +154,20 @@ export class PrefixIndex {
     return best
   }
 
+  /** At most so many holders of a block, those that were sent it least recently first. */
+  holdersOf (hash: number, most: number): Worker[] {
+    const block = this.findBlock(hash)
+    const found: Worker[] = []
+    if (block === 0) return found
+    const first = this.blockFirst[block] as number
+    for (let entry = first; found.length < most;) {
+      found.push(this.holderOf(entry).worker)
+      entry = this.ofBlock.after(entry)
+      if (entry === first) break
+    }
+    return found
+  }
+
   /** Forgets a worker. Takes time linear in its entries. */
   remove (worker: Worker): void {
     const holder = this.holders.get(worker)

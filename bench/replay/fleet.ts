@@ -88,7 +88,7 @@ export class ReplayFleet {
       this.engines.set(worker, new Engine(engine, this.clock))
       this.occupied.set(worker, { area: 0, since: 0 })
     }
-    this.balancer = new LoadBalancer(this.registry, this.policy)
+    this.balancer = new LoadBalancer(this.registry, () => this.policy)
   }
 
   /** Sends a request now; `ended` is called with its last token. */

@@ -2,13 +2,33 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createPolicy, isPolicyName, policyNames } from '../../policies/index.ts'
-import { formatNames, readTraces, TraceError } from './formats.ts'
+import type { Policy, PolicyContext } from '../../policies/index.ts'
+import { formatNames, readTraces } from './formats.ts'
 import { figuresOf } from './figures.ts'
 import type { Figures } from './figures.ts'
 import { engineFor, profiles } from './profiles.ts'
+import type { ProfileName } from './profiles.ts'
 import { table } from './report.ts'
 import { replay } from './run.ts'
+import { stickyUntilSaturated } from './sticky-until-saturated.ts'
 import { PrefixNumbers } from './trace.ts'
+
+/** Policies that are no policies of the router yet. */
+const drafts: Readonly<Record<string, (context: PolicyContext) => Policy>> = { sticky_until_saturated: context => stickyUntilSaturated(context) }
+
+function makePolicy (name: string, context: PolicyContext): Policy {
+  const draft = drafts[name]
+  if (draft !== undefined) return draft(context)
+  return createPolicy(name, {}, context)
+}
+
+const usage = `replay --trace FILE… [--format ${formatNames.join('|')}] [--workers N] [--policies a,b,…] [--time-scale X] [--profile NAME]
+       [--slo-ttft-ms A] [--slo-itl-ms B] [--seed S] [--json OUT]
+
+  policies: ${[...policyNames, ...Object.keys(drafts)].join(', ')}
+  profiles: ${Object.keys(profiles).join(', ')}
+  time-scale: how many times as fast the moments of a trace pass; of sessions, how many times as many go on at the same time
+`
 
 const { values } = parseArgs({
   options: {
@@ -21,25 +41,32 @@ const { values } = parseArgs({
     'slo-ttft-ms': { type: 'string', default: '2000' },
     'slo-itl-ms': { type: 'string', default: '50' },
     seed: { type: 'string', default: '1' },
-    'no-sessions': { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
     json: { type: 'string' }
   },
   allowPositionals: true
 })
 const files = values.trace ?? []
 const format = formatNames.find(name => name === values.format)
-if (format === undefined) throw new TraceError(`--format: ${formatNames.join(', ')}, not ${values.format}`)
-const profile = profiles[values.profile as keyof typeof profiles]
+const profile = Object.hasOwn(profiles, values.profile) ? profiles[values.profile as ProfileName] : undefined
+const names = values.policies.split(',')
+const unknown = names.find(name => !isPolicyName(name) && !Object.hasOwn(drafts, name))
+if (values.help || files.length === 0 || format === undefined || profile === undefined || unknown !== undefined) {
+  const wrong = unknown !== undefined
+    ? `--policies: ${unknown} is unknown\n`
+    : format === undefined ? `--format: ${values.format} is unknown\n` : profile === undefined ? `--profile: ${values.profile} is unknown\n` : ''
+  process.stdout.write(wrong + usage)
+  process.exit(values.help ? 0 : 2)
+}
 const all: Record<string, Record<string, Figures>> = {}
 for (const trace of readTraces(format, files, new PrefixNumbers())) {
   const rows: Record<string, Figures> = {}
-  for (const name of values.policies.split(',')) {
-    if (!isPolicyName(name)) throw new RangeError(`unknown policy ${name}`)
+  for (const name of names) {
     const began = performance.now()
     const brought = replay(trace, {
       workers: Number(values.workers),
       engine: engineFor(profile, trace.blockSize),
-      policy: context => createPolicy(name, {}, context),
+      policy: context => makePolicy(name, context),
       seed: Number(values.seed),
       load: Number(values['time-scale'])
     })
