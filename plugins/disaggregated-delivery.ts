@@ -138,7 +138,7 @@ export class DisaggregatedDelivery implements ClientDelivery {
     this.failure = undefined
     if (failure !== undefined) return this.again(failure)
     if (transfer !== undefined && (transfer.plan.concurrent || !isUntouched(setback))) {
-      if (transfer.plan.concurrent) this.prefill.withdraw(new LegWithdrawnError())
+      if (transfer.plan.concurrent) this.prefill.giveUp()
       const status = this.decode.call?.exchange.status ?? 0
       transfer.taken ||= status >= 200 && status <= 299
       this.lose()

@@ -3,7 +3,7 @@ import { collect } from '../core/collect.ts'
 import type { CollectedAnswer } from '../core/collect.ts'
 import { kDelivery } from '../core/delivery.ts'
 import type { AnswerHead, Attempt, Delivery, Setback } from '../core/delivery.ts'
-import { PrefillFailedError } from '../core/errors.ts'
+import { LegWithdrawnError, PrefillFailedError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { retryableStatuses } from '../core/retry.ts'
 import type { Worker } from '../core/worker.ts'
@@ -123,6 +123,13 @@ export class PrefillLeg implements Delivery {
   /** Ends what is under way, without anybody being to blame. */
   withdraw (reason?: Error): void {
     this.delivery.withdraw(reason)
+  }
+
+  /** The decode worker beside it failed: a prefill that has not ended may be why, so another prefill worker comes next where there is one. */
+  giveUp (): void {
+    const { call } = this
+    if (call !== undefined && call.exchange.end === undefined) this.delivery.exclude(call.assignment.worker)
+    this.withdraw(new LegWithdrawnError())
   }
 
   private check (status: number, body: Buffer): Error | undefined {

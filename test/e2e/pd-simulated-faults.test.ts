@@ -1,4 +1,5 @@
 // Under load one worker of either pool is killed, hangs, fails, resets or restarts: no client whose answer had not begun notices, and no blocks are left in the end.
+// Takes long, and so a process of its own.
 import t from 'tap'
 import type { FailureMode } from '../../simulator/index.ts'
 import { chat, post } from '../helpers/client.ts'
@@ -20,7 +21,7 @@ for (const [connector, mode] of [['nixl', 'pull'], ['nixl', 'push'], ['mooncake'
       await Promise.all(some.map(async ([name, failure, back]) => {
         const fleet = await startKvFleet(t, {
           connector,
-          worker: { kvTransferMode: mode, kvHoldTimeoutMs: 1500, kvLoadTimeoutMs: 400 },
+          worker: { kvTransferMode: mode, kvHoldTimeoutMs: 1500, kvLoadTimeoutMs: 1000 },
           router: { policy: 'random', firstByteTimeoutSecs: 2, healthCheckIntervalSecs: 0.5, cbFailureThreshold: 5, cbTimeoutDurationSecs: 1 }
         })
         const bad = fleet[pool][0]?.app.simulator

@@ -1,4 +1,5 @@
 // Whatever a worker answers reaches the client byte for byte, on both ways out: status line, headers and body.
+// Takes long, and so a process of its own.
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { send } from '../helpers/raw-client.ts'

@@ -1,4 +1,5 @@
 // Clients that leave at random moments of requests whose workers fail in every way: each attempt is settled once, nothing stays leased, nothing follows.
+// Takes long, and so a process of its own.
 import fc from 'fast-check'
 import t from 'tap'
 import type { Call } from '../../plugins/call.ts'

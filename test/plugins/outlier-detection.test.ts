@@ -1,4 +1,5 @@
 // Over real sockets: a worker that is slow or fails at once loses its traffic whatever the policy, and gets it back.
+// Takes long, and so a process of its own.
 import t from 'tap'
 import type { Test } from 'tap'
 import Fastify from 'fastify'
