@@ -55,7 +55,7 @@ t.test('a piece without anything to change is not even copied', async t => {
 
 t.test('a line that is too long passes, and those behind it are looked into', async t => {
   let passed = 0
-  const long = `data: {"x":"${'a'.repeat(longestEvent)}","usage":{"prompt_tokens":39}}\n\n`
+  const long = `data: {"x":"${'a'.repeat(3 * longestEvent)}","usage":{"prompt_tokens":39}}\n\n`
   const text = long + 'data: {"usage":{"prompt_tokens":39}}\n\n'
   const expected = long + 'data: {"usage":{"prompt_tokens":40,"prompt_tokens_details":{"cached_tokens":7}}}\n\n'
   for (const size of [1000, 65_536, 10_000_000]) {

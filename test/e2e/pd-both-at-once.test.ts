@@ -93,6 +93,8 @@ t.test('a prefill that fails while the decode worker waits', async t => {
       const samples = await samplesOf(pools.router)
       t.equal(samples.sum('cb_outcomes_total', { outcome: 'failure' }), bad === undefined ? 0 : samples.sum('cb_outcomes_total', { outcome: 'failure', worker: bad.url }), 'no decode worker is to blame')
       t.equal(samples.sum('pd_decode_errors_total'), 0)
+      const alone = ['no_prefill', 'prefill_failed'].map(reason => samples.sum('pd_prefill_decisions_total', { reason }))
+      t.equal(alone.reduce((sum, count) => sum + count), prefills === 1 ? 6 : 0, 'decisions for the decode worker alone')
     }
   }
 })
