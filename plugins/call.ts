@@ -46,7 +46,13 @@ export interface Split {
 }
 
 /** Where all calls of one router are watched; `fastify.calls`. */
-export class Calls extends EventEmitter<CallEvents> {}
+export class Calls extends EventEmitter<CallEvents> {
+  constructor () {
+    super()
+    // every plugin that learns from calls listens, and an application's own code may: more of them than Node takes for a leak
+    this.setMaxListeners(0)
+  }
+}
 
 /** A call and its account. */
 export class Call implements ExchangeObserver {
