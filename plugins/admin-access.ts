@@ -2,6 +2,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginCallback, FastifyRequest, onRequestHookHandler } from 'fastify'
+import { bearerToken } from '../auth/bearer.ts'
 import { AdminKeyError, ForeignPageError, NotFoundError } from '../core/errors.ts'
 
 /** Options of the admin access plugin. */
@@ -69,7 +70,7 @@ const plugin: FastifyPluginCallback<AdminAccessOptions> = (fastify, options, don
         next(new ForeignPageError())
         return
       }
-      const [, given = ''] = /^bearer +(\S+)$/i.exec(request.headers.authorization ?? '') ?? []
+      const given = bearerToken(request.raw.rawHeaders) ?? ''
       if (expected === undefined || timingSafeEqual(digest(given), expected)) {
         next()
         return

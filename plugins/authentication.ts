@@ -6,7 +6,6 @@ import type { FastifyBaseLogger } from 'fastify'
 import { Agent } from 'undici'
 import { Authenticator } from '../auth/authenticator.ts'
 import type { Finding, Via } from '../auth/caller.ts'
-import { JwtIssuer } from '../auth/jwt.ts'
 import { KeyFileError, parseKeyFile } from '../auth/key-file.ts'
 import { KeyRing } from '../auth/key-ring.ts'
 import { TokenCheck } from '../auth/token-check.ts'
@@ -82,7 +81,6 @@ export class Authentication extends EventEmitter<AuthEvents> {
   private readonly agent: Agent
   private readonly authenticator = new Authenticator()
   private readonly validation: TokenCheck
-  private readonly issuer: JwtIssuer | undefined
 
   /** @param prefix path before all paths of the router */
   constructor (options: AuthenticationOptions, prefix: string, log: FastifyBaseLogger) {
@@ -92,10 +90,9 @@ export class Authentication extends EventEmitter<AuthEvents> {
     this.log = log
     // connections of its own: callers are checked also while those to workers are busy
     this.agent = new Agent({ connect: { timeout: this.timeoutMs } })
-    const { clock = systemClock, jwtIssuer, jwtAudience = [], jwksUrl, jwtModelsClaim } = options
-    const dispatcher = this.agent
+    const { clock = systemClock } = options
     const urls = new ValidationUrls({
-      dispatcher,
+      dispatcher: this.agent,
       settings: () => ({ urls: this.options.apiKeyValidationUrls ?? [], timeoutMs: this.timeoutMs }),
       called: (answer, milliseconds) => this.emit('validated', answer, milliseconds),
       changed: (url, problem) => this.tell(`the validation URL ${withoutQuery(url)}`, problem)
@@ -109,21 +106,6 @@ export class Authentication extends EventEmitter<AuthEvents> {
         return answer === 'valid' ? { caller: this.authenticator.unnamed(digest) } : answer
       }
     })
-    if (jwtIssuer !== undefined) {
-      const issuer = new JwtIssuer({
-        issuer: jwtIssuer,
-        audience: jwtAudience,
-        jwksUrl,
-        modelsClaim: jwtModelsClaim,
-        dispatcher,
-        clock,
-        timeoutMs: () => this.timeoutMs,
-        changed: problem => this.tell(`the issuer ${jwtIssuer}`, problem)
-      })
-      this.issuer = issuer
-      // no grace: what a token is good for stands in it, and known keys are kept however long no new ones can be had
-      this.authenticator.means.jwt = new TokenCheck({ clock, limits: () => this.limits(0), ask: (token, digest) => issuer.ask(token, digest) })
-    }
     this.apply()
   }
 
@@ -140,12 +122,12 @@ export class Authentication extends EventEmitter<AuthEvents> {
 
   /** Reads the file of keys and watches it, and fetches an issuer's keys without waiting. @throws KeyFileError */
   async start (): Promise<void> {
-    const { apiKeysFile } = this.options
+    const { apiKeysFile, jwtIssuer } = this.options
     if (apiKeysFile !== undefined) {
       await this.readKeys(apiKeysFile)
       this.unwatch = watchFile(apiKeysFile, () => { void this.readKeysAgain(apiKeysFile) })
     }
-    this.issuer?.keys.refresh().catch(() => {})
+    if (jwtIssuer !== undefined) await this.follow(jwtIssuer)
   }
 
   /**
@@ -178,6 +160,25 @@ export class Authentication extends EventEmitter<AuthEvents> {
     this.validation.dispose()
     this.authenticator.means.jwt?.dispose()
     await this.agent.destroy()
+  }
+
+  private async follow (jwtIssuer: string): Promise<void> {
+    const { clock = systemClock, jwtAudience = [], jwksUrl, jwtModelsClaim } = this.options
+    // a router without an issuer need not load the library for JWTs (about 40 ms)
+    const { JwtIssuer } = await import('../auth/jwt.ts')
+    const issuer = new JwtIssuer({
+      issuer: jwtIssuer,
+      audience: jwtAudience,
+      jwksUrl,
+      modelsClaim: jwtModelsClaim,
+      dispatcher: this.agent,
+      clock,
+      timeoutMs: () => this.timeoutMs,
+      changed: problem => this.tell(`the issuer ${jwtIssuer}`, problem)
+    })
+    // no grace: what a token is good for stands in it, and known keys are kept however long no new ones can be had
+    this.authenticator.means.jwt = new TokenCheck({ clock, limits: () => this.limits(0), ask: (token, digest) => issuer.ask(token, digest) })
+    issuer.keys.refresh().catch(() => {})
   }
 
   private apply (): void {

@@ -2,22 +2,13 @@
 import { cpSync, readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseAllDocuments, stringify } from 'yaml'
-import { routerSpecs } from '../../options.ts'
-import { schemaFile } from '../../scripts/chart/files.ts'
-import { optionFacts } from '../../scripts/chart/options.ts'
 import type { KubeObject } from './api-server.ts'
-import { awaitsOptions } from './awaits-options.ts'
 import type { Helm } from './tools.ts'
 
-/** A copy of the chart that knows the options that are awaited. */
+/** A copy of the chart. */
 export function chartIn (folder: string): string {
   const chart = join(folder, 'chart')
   cpSync('chart', chart, { recursive: true })
-  if (awaitsOptions.length > 0) {
-    const specs = [...routerSpecs, ...awaitsOptions]
-    writeFileSync(join(chart, 'values.schema.json'), schemaFile(specs))
-    writeFileSync(join(chart, 'files/options.json'), JSON.stringify(optionFacts(specs)))
-  }
   return chart
 }
 

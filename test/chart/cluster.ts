@@ -4,7 +4,6 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { parseAllDocuments } from 'yaml'
-import { optionSpecs } from '../../options.ts'
 import { blocks } from '../docs/blocks.ts'
 import { startWorkers } from '../helpers/router.ts'
 import { until } from '../helpers/until.ts'
@@ -142,8 +141,7 @@ t.test('the chart before an API server', { skip: missing.length > 0 && `${missin
     for (const name of ['two', 'all', 'slices']) await release('uninstall', name)
   })
 
-  const discovers = optionSpecs.some(({ name }) => name === 'service-discovery')
-  await t.test('the role is enough for the router, and its file leads it to its workers', { skip: !discovers && 'no Kubernetes discovery yet' }, async t => {
+  await t.test('the role is enough for the router, and its file leads it to its workers', async t => {
     await server.create({ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'workers' } })
     const [worker] = await startWorkers(t, 1)
     const port = Number(new URL(worker?.url ?? '').port)

@@ -5,23 +5,16 @@ import { parse } from 'yaml'
 import { resolveOptions, routerSpecs } from '../../options.ts'
 import { camelCase } from '../../options/spec.ts'
 import { schemaFile } from '../../scripts/chart/files.ts'
-import { awaitsOptions } from './awaits-options.ts'
 import { validator } from './validator.ts'
 
 const known = new Set(routerSpecs.map(spec => camelCase(spec.name)))
-const awaited = new Set(awaitsOptions.map(spec => camelCase(spec.name)))
 
 for (const name of readdirSync('chart/examples')) {
   t.test(name, async t => {
     const values = parse(readFileSync(`chart/examples/${name}`, 'utf8')) as { options: Record<string, unknown> }
-    const check = await validator(JSON.parse(schemaFile([...routerSpecs, ...awaitsOptions])))
+    const check = await validator(JSON.parse(schemaFile(routerSpecs)))
     t.same(check(values), [])
-    const now = Object.entries(values.options).filter(([key]) => known.has(key))
-    t.doesNotThrow(() => resolveOptions(Object.fromEntries(now)))
-    for (const key of Object.keys(values.options)) t.ok(known.has(key) || awaited.has(key), key)
+    t.doesNotThrow(() => resolveOptions(values.options))
+    for (const key of Object.keys(values.options)) t.ok(known.has(key), key)
   })
 }
-
-t.test('no option is awaited that is there', async t => {
-  t.same([...awaited].filter(key => known.has(key)), [], 'take it out of test/chart/awaits-options.ts')
-})

@@ -7,9 +7,6 @@ interface Step { readonly uses?: string, readonly run?: string, readonly with?: 
 interface Job { readonly steps?: readonly Step[], readonly uses?: string, readonly permissions?: Record<string, string>, readonly 'timeout-minutes'?: number, readonly strategy?: { readonly matrix: Record<string, unknown[]> } }
 interface Workflow { readonly name: string, readonly permissions?: Record<string, string>, readonly jobs: Record<string, Job> }
 
-/** Scripts that are to come. It must be empty in the end. */
-const awaitsScripts: readonly string[] = []
-
 const folder = '.github/workflows'
 const { scripts, engines } = JSON.parse(readFileSync('package.json', 'utf8')) as { scripts: Record<string, string>, engines: { node: string } }
 const workflows = new Map(readdirSync(folder).map(name => {
@@ -41,7 +38,7 @@ for (const [name, { text, workflow }] of workflows) {
         t.notMatch(run, /\$\{\{/, `${id}: values reach scripts by the environment`)
         const called = [...run.matchAll(/npm run ([\w:-]+)/g)].map(([, script = '']) => script)
         const matrix = run.includes('npm run "$SCRIPT"') ? job.strategy?.matrix['script'] as string[] : []
-        for (const script of [...called, ...matrix]) t.ok(script in scripts || awaitsScripts.includes(script), `npm run ${script}`)
+        for (const script of [...called, ...matrix]) t.ok(script in scripts, `npm run ${script}`)
         for (const [, path = ''] of run.matchAll(/(?:^|\s)(scripts\/\S+)/g)) t.ok(existsSync(path), path)
       }
     }
@@ -60,8 +57,4 @@ t.test('the same scripts as .ci/run', async t => {
     t.match(ci, `npm ${script}`)
     t.ok(workflows.get('test.yml')?.text.includes(`- run: npm ${script}`), script)
   }
-})
-
-t.test('no script is awaited that is there', async t => {
-  t.same(awaitsScripts.filter(script => script in scripts), [], 'take it out of awaitsScripts')
 })
