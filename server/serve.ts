@@ -51,14 +51,14 @@ export async function serve (loaded: LoadedOptions & { command: 'serve' }, load:
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls
   const server = await makeApp(options, log, { workerUrls, metricsListener: true })
   const { app, router } = server
-  let endReloads: (() => void) | undefined
+  let endReloads = (): void => {}
 
   // on a terminal SIGHUP says that the terminal is gone, and nobody can end the router any more; elsewhere it means reload
   closeWithGrace({ delay: false, logger: log, skip: terminal ? notOurs : [...notOurs, 'SIGHUP'] }, async ({ signal, err }) => {
     release()
     if (err !== undefined) log.fatal({ err }, 'ending after an error nobody caught')
     else log.info({ signal }, 'shutting down')
-    endReloads?.()
+    endReloads()
     server.stopWatching()
     const ended = await endGracefully(app, router, { delayMs: err === undefined ? drainDelaySecs * 1000 : 0, timeoutMs: drainTimeoutSecs * 1000 })
     await Promise.all(simulators.map(simulator => simulator.close()))

@@ -22,6 +22,7 @@ import type { Addresses } from '../summary.ts'
 import { answerAdmin } from './admin.ts'
 import { Hub } from './hub.ts'
 import { countDropped, FleetMetrics } from './metrics.ts'
+import { rescueConnections } from './rescue.ts'
 import { StartFailure, Supervisor } from './supervisor.ts'
 import type { Failure, ProcessHandle } from './supervisor.ts'
 
@@ -42,10 +43,10 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
   const simulators = await simulatedFleet(options)
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls
 
-  let fleetMetrics: FleetMetrics | undefined
-  const { app, router } = await makeFleet(options, workerUrls, log, async () => await fleetMetrics?.metrics() ?? '')
+  let page = async (): Promise<string> => ''
+  const { app, router } = await makeFleet(options, workerUrls, log, () => page())
   const hub = new Hub(router)
-  const supervisor = new Supervisor(options.processes, systemClock, forker(), () => ({
+  const supervisor = new Supervisor(options.processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), () => ({
     async admin (request) {
       const answer = await answerAdmin(app, request)
       // who reads the answer finds the change wherever he asks next
@@ -55,7 +56,7 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     }
   }))
   const metrics = new FleetMetrics(router, () => supervisor)
-  fleetMetrics = metrics
+  page = () => metrics.metrics()
   countDropped(router.metricsRegistry, () => hub.dropped)
 
   let cutOff = 0
@@ -93,11 +94,11 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     for (const { channel } of supervisor.children) channel.post({ type: 'cut', worker: worker.id })
   })
 
-  let endReloads: (() => void) | undefined
+  let endReloads = (): void => {}
   let ended: Promise<void> | undefined
   const end = (delayMs: number): Promise<void> => {
     ended ??= (async () => {
-      endReloads?.()
+      endReloads()
       await supervisor.end({ type: 'end', delayMs, timeoutMs: options.drainTimeoutSecs * 1000 })
       hub.stop()
       await app.close()
@@ -168,12 +169,13 @@ async function makeFleet (options: RouterOptions, workerUrls: readonly string[],
 }
 
 /** What starts a child, on any port it asks for: this process takes the connections and hands them on in turn. */
-function forker (): () => ProcessHandle {
+function forker (rescued: () => void): () => ProcessHandle {
   const own = import.meta.url
   cluster.schedulingPolicy = cluster.SCHED_RR
   cluster.setupPrimary({ exec: fileURLToPath(new URL(own.endsWith('.ts') ? './child.ts' : './child.js', own)), args: [], serialization: 'advanced' })
   return () => {
     const worker = cluster.fork()
+    rescueConnections(worker, rescued)
     // one that ends while it is told something: its end is heard of
     worker.on('error', () => {})
     return {

@@ -172,7 +172,7 @@ t.test('a fleet of two processes', async t => {
       const worker = /worker=(\S+?)[;, ]/
       t.equal(worker.exec(String(other.headers['x-vllm-router-decision']))?.[1] ?? 'none', worker.exec(String(one.headers['x-vllm-router-decision']))?.[1])
     }
-    t.equal((await a.ask('POST', '/flush_cache')).status, 207, 'simulated workers do not empty theirs')
+    t.equal((await a.ask('POST', '/flush_cache')).status, 200)
     const again = await b.chat('0 is what this long conversation is about. '.repeat(40), {}, decision)
     await again.whole
     sent++
