@@ -85,7 +85,7 @@ t.test('a fleet of two processes', async t => {
   const folder = mkdtempSync(join(tmpdir(), 'vllm-router-'))
   t.teardown(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'router.yaml')
-  const config = (policy: string): void => writeFileSync(file, `worker-urls: [${first}, ${second}]\npolicy: ${policy}\nmax-concurrent-requests: 5\nqueue-size: 0\n`)
+  const config = (policy: string, perWorker = 0): void => writeFileSync(file, `worker-urls: [${first}, ${second}]\npolicy: ${policy}\nmax-concurrent-requests: 5\nqueue-size: 0\nmax-concurrent-requests-per-worker: ${perWorker}\n`)
   config('cache_aware')
   const running = await serve(t, '--processes', '2', '--config', file, '--access-log')
   const { url } = running
@@ -222,6 +222,34 @@ t.test('a fleet of two processes', async t => {
     t.equal(lines('with the next start only'), 0)
   })
 
+  await t.test('the bound on a worker is one for both', async t => {
+    config('round_robin', 1)
+    running.child.kill('SIGHUP')
+    await until('the change', () => lines('options changed: --max-concurrent-requests-per-worker') === 1, 15_000)
+    const held = new Connection(t, url)
+    while (await processOf(held) !== pids[0]) held.agent.destroy()
+    const more = new Connection(t, url)
+    while (await processOf(more) !== pids[0]) more.agent.destroy()
+    const streams = [await held.chat('a', { stream: true, max_tokens: 10_000 }), await more.chat('b', { stream: true, max_tokens: 10_000 })]
+    await heard()
+    const refused = await b.chat('c')
+    await refused.whole
+    sent += 3
+    t.same([...streams.map(({ status }) => status), refused.status], [200, 200, 503])
+    held.agent.destroy()
+    await until('a place is free', async () => (await scrape()).sum('running_requests') === 1)
+    await heard()
+    const taken = await b.chat('d', { max_tokens: 1 })
+    await taken.whole
+    sent++
+    t.equal(taken.status, 200)
+    more.agent.destroy()
+    config('round_robin')
+    running.child.kill('SIGHUP')
+    await until('the change', () => lines('options changed: --max-concurrent-requests-per-worker') === 2, 15_000)
+    await until('all have ended', async () => (await scrape()).sum('running_requests') === 0)
+  })
+
   await t.test('one that is killed is replaced: only its own clients notice, and counters do not go back', async t => {
     const stream = await b.chat('go on', { stream: true, max_tokens: 100 })
     sent++
@@ -303,7 +331,4 @@ t.test('what keeps them from starting is told once', async t => {
   const running = run(t, '--processes', '2', '--port', String(port), '--prometheus-port', '0')
   t.same(await running.ended, [1, null])
   t.match(running.stderr, new RegExp(`^vllm-router: 127\\.0\\.0\\.1 port ${port} is in use by another process; [^\\n]*\\n$`))
-  const few = run(t, '--processes', '3', '--max-concurrent-requests', '2')
-  t.same(await few.ended, [2, null])
-  t.match(few.stderr, /^vllm-router: --processes is 3, and each needs a share of --max-concurrent-requests, which is 2\n$/)
 })
