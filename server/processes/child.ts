@@ -3,6 +3,7 @@ import cluster from 'node:cluster'
 import closeWithGrace from 'close-with-grace'
 import { OptionFileError } from '../../core/option-file.ts'
 import { OptionsError } from '../../options.ts'
+import { disaggregationOf } from '../../plugins/disaggregation.ts'
 import { makeApp } from '../app.ts'
 import type { ServerApp } from '../app.ts'
 import { endGracefully } from '../end.ts'
@@ -91,7 +92,7 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
           return
         case 'flush':
           router.balancer.flush()
-          if (router.hasDecorator('disaggregation')) router.disaggregation.flush()
+          disaggregationOf(router)?.flush()
           return
         case 'cut': {
           const worker = router.workers.get(message.worker)

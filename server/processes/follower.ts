@@ -3,6 +3,7 @@ import type { FastifyInstance } from 'fastify'
 import type { Worker } from '../../core/worker.ts'
 import type { DiscoverySource, SourceHealth } from '../../discovery/discovery.ts'
 import { chainOf } from '../../openai/prefix-chain.ts'
+import { disaggregationOf } from '../../plugins/disaggregation.ts'
 import type { Counts, News, Prefixes, SourceView, WorkerView } from './messages.ts'
 import { eachPrefix } from './prefix-batch.ts'
 
@@ -85,10 +86,15 @@ export class Follower {
     }
   }
 
-  private learn ({ balancer }: FastifyInstance, prefixes: Prefixes): void {
+  private learn (router: FastifyInstance, prefixes: Prefixes): void {
+    const { balancer } = router
+    const disaggregation = disaggregationOf(router)
     for (const [number, hashes] of eachPrefix(prefixes)) {
       const worker = this.byNumber.get(number)
-      if (worker !== undefined) balancer.policyOf(worker.role).heard?.(worker, chainOf(hashes))
+      if (worker === undefined) continue
+      const chain = chainOf(hashes)
+      balancer.policyOf(worker.role).heard?.(worker, chain)
+      if (disaggregation !== undefined && worker.role === 'decode') disaggregation.heard(worker, chain)
     }
   }
 }

@@ -8,7 +8,8 @@ import type { Logger } from 'pino'
 import { systemClock } from '../../core/clock.ts'
 import { authenticationTable } from '../../options/authentication-table.ts'
 import type { LoadedOptions } from '../../options/load.ts'
-import { camelCase } from '../../options/spec.ts'
+import { camelCase, flagName } from '../../options/spec.ts'
+import { routerSpecs } from '../../options.ts'
 import type { RouterOptions } from '../../options.ts'
 import vllmRouter from '../../router.ts'
 import { routerOptions } from '../app.ts'
@@ -24,7 +25,7 @@ import { Hub } from './hub.ts'
 import { countDropped, FleetMetrics } from './metrics.ts'
 import { rescueConnections } from './rescue.ts'
 import { StartFailure, Supervisor } from './supervisor.ts'
-import type { Failure, ProcessHandle } from './supervisor.ts'
+import type { Child, Failure, ProcessHandle } from './supervisor.ts'
 
 /** A child gets so long to apply options, or to show that it has heard of a change of the fleet. */
 const childMs = 2000
@@ -37,7 +38,11 @@ const childrensOnly: ReadonlySet<string> = new Set([
 /** Runs the router in `options.processes` processes and this one. */
 export async function serveByProcesses (loaded: LoadedOptions & { command: 'serve' }, load: () => Promise<LoadedOptions>): Promise<void> {
   const { warnings, file } = loaded
+  /** What holds now: of a change, the part that could be applied. */
   let options = loaded.options
+  const { processes } = options
+  /** What each child was last given. */
+  const given = new WeakMap<Child, RouterOptions>()
   const terminal = process.stdout.isTTY === true
   const { log, release, setLevel } = await createLogger(options, terminal)
   const simulators = await simulatedFleet(options)
@@ -46,7 +51,7 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
   let page = async (): Promise<string> => ''
   const { app, router } = await makeFleet(options, workerUrls, log, () => page())
   const hub = new Hub(router)
-  const supervisor = new Supervisor(options.processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), () => ({
+  const supervisor = new Supervisor(processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), () => ({
     async admin (request) {
       const answer = await answerAdmin(app, request)
       // who reads the answer finds the change wherever he asks next
@@ -59,11 +64,17 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
   page = () => metrics.metrics()
   countDropped(router.metricsRegistry, () => hub.dropped)
 
+  async function give (child: Child, changed: RouterOptions): Promise<Applied> {
+    given.set(child, options)
+    return await child.channel.ask('options', { ...changed, processes }, childMs)
+  }
+
   let cutOff = 0
   let addresses: Addresses | undefined
   supervisor.on('message', (child, message) => {
     switch (message.type) {
       case 'hello':
+        given.set(child, options)
         child.channel.post({ type: 'start', options, index: child.index, sources: hub.sources() })
         return
       case 'made':
@@ -74,6 +85,8 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
         return
       case 'listening':
         addresses = { address: message.address, admin: message.admin }
+        // changed while it started
+        if (given.get(child) !== options) void give(child, options).catch((err: unknown) => log.error({ err }, 'a new process does not take changed options'))
         return
       case 'ended':
         cutOff += message.requests
@@ -129,7 +142,7 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     log.fatal(message)
     void end(0).then(() => process.exit(code))
   })
-  log.info(`listening on ${addresses?.address ?? ''} in ${options.processes} processes`)
+  log.info(`listening on ${addresses?.address ?? ''} in ${processes} processes`)
   log.info(`metrics on ${router.metricsAddress}/metrics`)
   if (addresses?.admin !== undefined) log.info(`admin routes on ${addresses.admin}`)
   endReloads = reloadOnChange({
@@ -142,11 +155,12 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     async apply (before, after) {
       // first here, where most mistakes show: then nothing has changed anywhere
       const own = applyOptions(router, before, after)
-      options = after
       setLevel(after.logLevel)
-      const theirs = await Promise.all(supervisor.children.map(async child => await child.channel.ask('options', after, childMs)))
-      hub.flush()
-      return together([own, ...theirs])
+      const theirs = await Promise.all(supervisor.children.filter(({ state }) => state === 'serving').map(async child => [child, await give(child, after)] as const))
+      const applied = together([own, ...theirs.map(([, applied]) => applied)])
+      options = withChanges(options, after, applied)
+      for (const [child] of theirs) given.set(child, options)
+      return applied
     }
   })
   if (addresses !== undefined && (terminal || simulators.length > 0)) {
@@ -194,4 +208,10 @@ function together (all: readonly Applied[]): Applied {
   const changed = [...new Set(all.flatMap(({ changed }) => changed))]
   const ignored = [...new Set(all.flatMap(({ ignored }) => ignored))]
   return { changed: [...changed], ignored: ignored.filter(flag => !changed.includes(flag)) }
+}
+
+/** What a process that is started from now on is given: an option that changes with the next start only is that of the start. */
+function withChanges (before: RouterOptions, after: RouterOptions, { changed }: Applied): RouterOptions {
+  const keys = routerSpecs.filter(({ name }) => changed.includes(flagName(name))).map(({ name }) => camelCase(name) as keyof RouterOptions)
+  return { ...before, ...Object.fromEntries(keys.map(key => [key, after[key]])) }
 }
