@@ -62,7 +62,7 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
   const { router } = server
   follower.follow(router)
   const reporter = new Reporter(router, worker => follower.numberOf(worker), channel.post)
-  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped)
+  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped + follower.dropped)
 
   let ending: Promise<number> | undefined
   const end = (how: EndOptions): Promise<number> => {
@@ -70,7 +70,7 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
     return ending
   }
   channel.answers = {
-    alive: () => {},
+    alive: () => follower.settled(),
     metrics: async () => {
       reporter.flush()
       return await readMetrics(router.metricsRegistry)
