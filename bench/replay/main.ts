@@ -2,7 +2,6 @@
 import { writeFileSync } from 'node:fs'
 import { parseArgs } from 'node:util'
 import { createPolicy, isPolicyName, policyNames } from '../../policies/index.ts'
-import type { Policy, PolicyContext } from '../../policies/index.ts'
 import { formatNames, readTraces } from './formats.ts'
 import { figuresOf } from './figures.ts'
 import type { Figures } from './figures.ts'
@@ -10,22 +9,12 @@ import { engineFor, profiles } from './profiles.ts'
 import type { ProfileName } from './profiles.ts'
 import { table } from './report.ts'
 import { replay } from './run.ts'
-import { stickyUntilSaturated } from './sticky-until-saturated.ts'
 import { PrefixNumbers } from './trace.ts'
-
-/** Policies that are no policies of the router yet. */
-const drafts: Readonly<Record<string, (context: PolicyContext) => Policy>> = { sticky_until_saturated: context => stickyUntilSaturated(context) }
-
-function makePolicy (name: string, context: PolicyContext): Policy {
-  const draft = drafts[name]
-  if (draft !== undefined) return draft(context)
-  return createPolicy(name, {}, context)
-}
 
 const usage = `replay --trace FILE… [--format ${formatNames.join('|')}] [--workers N] [--policies a,b,…] [--time-scale X] [--profile NAME]
        [--slo-ttft-ms A] [--slo-itl-ms B] [--seed S] [--json OUT]
 
-  policies: ${[...policyNames, ...Object.keys(drafts)].join(', ')}
+  policies: ${policyNames.join(', ')}
   profiles: ${Object.keys(profiles).join(', ')}
   time-scale: how many times as fast the moments of a trace pass; of sessions, how many times as many go on at the same time
 `
@@ -50,7 +39,7 @@ const files = values.trace ?? []
 const format = formatNames.find(name => name === values.format)
 const profile = Object.hasOwn(profiles, values.profile) ? profiles[values.profile as ProfileName] : undefined
 const names = values.policies.split(',')
-const unknown = names.find(name => !isPolicyName(name) && !Object.hasOwn(drafts, name))
+const unknown = names.find(name => !isPolicyName(name))
 if (values.help || files.length === 0 || format === undefined || profile === undefined || unknown !== undefined) {
   const wrong = unknown !== undefined
     ? `--policies: ${unknown} is unknown\n`
@@ -66,7 +55,7 @@ for (const trace of readTraces(format, files, new PrefixNumbers())) {
     const brought = replay(trace, {
       workers: Number(values.workers),
       engine: engineFor(profile, trace.blockSize),
-      policy: context => makePolicy(name, context),
+      policy: context => createPolicy(name, {}, context),
       seed: Number(values.seed),
       load: Number(values['time-scale'])
     })
