@@ -80,7 +80,6 @@ for (const [transport, start] of [['TCP', overTcp], ['TLS', overTls]] as const) 
           const resume = (): void => {
             paused = false
             controller.resume()
-            controller.resume()
           }
           // within the call, soon, or later
           if (pieces.length % 3 === 0) resume()
