@@ -61,7 +61,7 @@ export class Connection implements ResponseSink {
   readonly socket: Socket
   private readonly owner: ConnectionOwner
   private readonly parser = new ResponseParser(this)
-  private reading = false
+  private telling = false
   private reusable = false
   private fault: Error | undefined
   /** What came for a handler that has had enough for now; more than one read's worth comes over TLS only. */
@@ -98,13 +98,13 @@ export class Connection implements ResponseSink {
   /** The next bytes. False: no more of them for now. */
   read (bytes: Buffer, size: number): boolean {
     this.heardAt = this.owner.turns.count
-    this.reading = true
+    this.telling = true
     try {
       this.parser.push(bytes, size)
     } catch (error) {
       this.failed(asError(error))
     }
-    this.reading = false
+    this.telling = false
     return this.call?.paused !== true
   }
 
@@ -137,24 +137,26 @@ export class Connection implements ResponseSink {
   }
 
   pause (): void {
-    // within a read its result says so
-    if (!this.reading) this.socket.pause()
+    // while the handler is told something, what it wants in the end counts
+    if (!this.telling) this.socket.pause()
   }
 
   resume (): void {
     this.heardAt = this.owner.turns.count
     const { call } = this
+    if (this.telling || call === undefined) return
+    this.telling = true
     try {
-      if (call === undefined || !this.catchUp(call)) return
-      const { trailers } = this
-      if (trailers !== undefined) {
+      if (this.catchUp(call) && this.trailers !== undefined) {
+        const { trailers } = this
         this.trailers = undefined
         this.complete(call, trailers)
       }
     } catch (error) {
       this.failed(asError(error))
     }
-    if (!this.reading && !this.socket.destroyed) this.socket.resume()
+    this.telling = false
+    if (!call.paused && !this.socket.destroyed) this.socket.resume()
   }
 
   /** Ends the connection, and the call it is busy with. */
@@ -189,16 +191,12 @@ export class Connection implements ResponseSink {
 
   /** Hands on what was held back. True when the handler waits for more. */
   private catchUp (call: Call): boolean {
-    const { backlog } = this
-    this.backlog = undefined
-    for (const [i, piece] of (backlog ?? []).entries()) {
+    while (!call.paused) {
+      const piece = this.backlog?.shift()
+      if (piece === undefined) return true
       if (!call.data(piece)) return false
-      if (call.paused) {
-        this.backlog = backlog?.slice(i + 1)
-        return false
-      }
     }
-    return true
+    return false
   }
 
   private complete (call: Call, trailers: string[]): void {
