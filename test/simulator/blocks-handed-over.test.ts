@@ -200,7 +200,7 @@ t.test('any mix of legs on two small engines ends, keeps nothing for ever and gi
   }), { numRuns: 300, seed: 11 }))
 })
 
-t.test('whatever comes in, and however short of blocks the engine is: everybody ends', async t => {
+t.test('whatever comes in, and however short of blocks the engine is: everybody ends', async () => {
   const request = fc.record({ tokens: fc.integer({ min: 1, max: 200 }), output: fc.integer({ min: 1, max: 60 }), loads: fc.boolean(), after: fc.nat(60) })
   fc.assert(fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), requests => {
     // 320 tokens: one always fits, two need not
