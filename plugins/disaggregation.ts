@@ -18,7 +18,6 @@ import { bootstrapAddress } from '../disaggregation/mooncake.ts'
 import { pushIdentity } from '../disaggregation/nixl.ts'
 import { splitDefaults } from '../disaggregation/split-rule.ts'
 import { UncachedEstimate } from '../disaggregation/uncached.ts'
-import { eachMember } from '../openai/locate.ts'
 import { BootstrapDirectory } from '../discovery/bootstrap.ts'
 import { cacheAwareDefaults, PrefixIndex } from '../policies/index.ts'
 import { DisaggregatedDelivery } from './disaggregated-delivery.ts'
@@ -118,11 +117,11 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
     const alone = worker === undefined || servesAlone(worker, this.context.choice)
     if (!(alone ? splitPaths : pairedPaths).has(route)) return undefined
     this.emit('request', route)
-    const several = worker !== undefined && movesEverySequence(worker, this.context.choice)
     // what is no JSON object is refused before it reaches an engine
-    const json = Buffer.isBuffer(body) && eachMember(body, () => {})
-    if (!json || pinned !== undefined || routing.hasKvTransferParams || !(several || canSplit(body, route))) {
-      if (!alone && json) throw new UnsplittableError()
+    const one = Buffer.isBuffer(body) ? canSplit(body, route) : undefined
+    const several = worker !== undefined && movesEverySequence(worker, this.context.choice)
+    if (!Buffer.isBuffer(body) || one === undefined || pinned !== undefined || routing.hasKvTransferParams || !(several || one)) {
+      if (!alone && one !== undefined) throw new UnsplittableError()
       this.emit('decided', 'unsplittable')
       return undefined
     }
