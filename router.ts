@@ -183,7 +183,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'))
   if (splits) {
     await fastify.register(disaggregation, {
-      ...pick(options, 'pdMinUncachedTokens', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
+      ...pick(options, 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
       kvConnector: options.kvConnector ?? (discovered.length > 0 ? 'auto' : 'nixl')
     })
   }

@@ -27,7 +27,7 @@ export function disaggregationMetrics (client: typeof promClient, register: Regi
   return {
     requests: counters('pd_requests_total', 'Requests of routes that can be split into prefill and decode, by route, whatever became of them', ['route']),
     requestDuration: histograms('pd_request_duration_seconds', 'From handing over such a request to the head of its answer, both legs together, by route', durations, ['route']),
-    decisions: counters('pd_prefill_decisions_total', 'Ways requests of routes that can be split went: split, or to a decode worker alone because it has little to compute (short), no prefill worker could take it (no_prefill), the prefill failed (prefill_failed), or its legs would not do what it asks for (unsplittable). A request that is tried again may go several ways', ['reason']),
+    decisions: counters('pd_prefill_decisions_total', 'Ways requests of routes that can be split went: split, or to a decode worker alone because it has little to compute (short), prefill workers are too busy for so little (busy), no prefill worker could take it (no_prefill), the prefill failed (prefill_failed), or its legs would not do what it asks for (unsplittable). A request that is tried again may go several ways', ['reason']),
     errors: counters('pd_errors_total', 'What went wrong with split requests: prefill_failed (all prefill workers asked), missing_transfer_params (a prefill worker returned none)', ['error_type']),
     prefillDuration: histogram('pd_prefill_duration_seconds', 'Calls to prefill workers that went well, from their start to the end of their answer', durations),
     prefillRequests: counters('pd_prefill_requests_total', 'Prefill legs that went well', ['worker']),

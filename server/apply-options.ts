@@ -64,7 +64,7 @@ const parts: readonly Part[] = [
     'cbHalfOpenRequests', 'panicMode'),
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
   decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'),
-  decorator('disaggregation', 'pdMinUncachedTokens', 'disableDecodeFallback'),
+  decorator('disaggregation', 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback'),
   decorator('authentication', 'apiKeyValidationUrls', 'authExemptPaths', 'authCacheTtlSecs', 'authCacheNegativeTtlSecs', 'authCacheGraceSecs',
     'authCacheSize', 'authTimeoutMs', 'authMaxValidations'),
   decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs'),
