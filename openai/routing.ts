@@ -103,6 +103,12 @@ export class RequestRouting implements Routing {
     return this.chain
   }
 
+  get promptBytes (): number {
+    if (this.chain !== undefined) return this.chain.length
+    const span = this.conversation()?.span
+    return span === undefined ? 0 : growthPoint(this.body, span) - span.start
+  }
+
   /** The span of a top-level field; null counts as absent. */
   private field (name: string): Span | undefined {
     this.fields ??= locateFields(this.body, fieldNames) ?? noFields

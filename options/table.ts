@@ -262,7 +262,7 @@ export const optionTable = [
   },
   {
     name: 'load-scrape-interval-secs', type: 'number', min: 0, max: longest, default: 5, placeholder: 'SECS', group: 'Policy',
-    help: "power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
+    help: "least_load, power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
   },
 
   {

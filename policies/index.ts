@@ -2,6 +2,7 @@
 import { cacheAware } from './cache-aware.ts'
 import type { CacheAwareOptions } from './cache-aware.ts'
 import { consistentHash } from './consistent-hash.ts'
+import { leastLoad } from './least-load.ts'
 import type { Policy, PolicyContext } from './policy.ts'
 import { powerOfTwo } from './power-of-two.ts'
 import { random } from './random.ts'
@@ -17,6 +18,7 @@ export type PolicyFactory = (context: PolicyContext, options: PolicyOptions) => 
 const factories = {
   cache_aware: cacheAware,
   consistent_hash: consistentHash,
+  least_load: leastLoad,
   power_of_two: powerOfTwo,
   random,
   rendezvous_hash: rendezvousHash,
@@ -44,6 +46,7 @@ export function createPolicy (name: string, options: PolicyOptions, context: Pol
 export { cacheAware, cacheAwareDefaults } from './cache-aware.ts'
 export { consistentHash } from './consistent-hash.ts'
 export { HashRing, pointsPerWorker } from './hash-ring.ts'
+export { leastLoad } from './least-load.ts'
 export { powerOfTwo } from './power-of-two.ts'
 export { PrefixIndex } from './prefix-index.ts'
 export { random } from './random.ts'

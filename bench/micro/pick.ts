@@ -13,7 +13,7 @@ const finished = { ok: true, firstByteMs: 1, durationMs: 2, promptTokens: undefi
 
 /** Microseconds of a conversation that was seen before, whatever the size of the fleet. */
 const budgets: Record<PolicyName, number> = {
-  cache_aware: 0.8, consistent_hash: 0.9, power_of_two: 0.2, random: 0.2, rendezvous_hash: 0.4, round_robin: 0.2
+  cache_aware: 0.8, consistent_hash: 0.9, least_load: 0.6, power_of_two: 0.2, random: 0.2, rendezvous_hash: 0.4, round_robin: 0.2
 }
 /** Microseconds of one that was not, and of each worker where that is in the policy's nature. */
 const newBudgets: Partial<Record<PolicyName, { fixed: number, worker: number }>> = {
