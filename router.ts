@@ -171,7 +171,11 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     ...pick(options, 'intraNodeDataParallelSize', 'prefillDataParallelSize', 'decodeDataParallelSize'), roles: splits ? ['prefill', 'decode'] : ['regular']
   })
   await fastify.register(loadBalancer, {
-    policy, prefillPolicy, decodePolicy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
+    policy,
+    prefillPolicy,
+    decodePolicy,
+    ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries',
+      'sessionHeaders', 'hashBalanceFactor', 'sessionTtlSecs', 'maxSessions')
   })
   await fastify.register(upstream, pick(options,
     'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs',

@@ -1,4 +1,5 @@
 // Every policy by name, and what one needs to write another.
+import type { BoundedLoadOptions } from './bounded-load.ts'
 import { cacheAware } from './cache-aware.ts'
 import type { CacheAwareOptions } from './cache-aware.ts'
 import { consistentHash } from './consistent-hash.ts'
@@ -8,9 +9,12 @@ import { powerOfTwo } from './power-of-two.ts'
 import { random } from './random.ts'
 import { rendezvousHash } from './rendezvous-hash.ts'
 import { roundRobin } from './round-robin.ts'
+import type { KeyOptions } from './routing-key.ts'
+import { stickyLeastLoaded } from './sticky-least-loaded.ts'
+import type { StickyLeastLoadedOptions } from './sticky-least-loaded.ts'
 
 /** Options of all policies together; each takes those it knows. */
-export interface PolicyOptions extends CacheAwareOptions {}
+export interface PolicyOptions extends CacheAwareOptions, KeyOptions, BoundedLoadOptions, StickyLeastLoadedOptions {}
 
 /** Makes a policy of its own state. */
 export type PolicyFactory = (context: PolicyContext, options: PolicyOptions) => Policy
@@ -22,7 +26,8 @@ const factories = {
   power_of_two: powerOfTwo,
   random,
   rendezvous_hash: rendezvousHash,
-  round_robin: roundRobin
+  round_robin: roundRobin,
+  sticky_least_loaded: stickyLeastLoaded
 } as const satisfies Record<string, PolicyFactory>
 
 /** A name that `createPolicy` knows. */
@@ -54,8 +59,11 @@ export { rendezvousHash } from './rendezvous-hash.ts'
 export { furc, ringHash, ringHashHex } from './ring-hash.ts'
 export { roundRobin } from './round-robin.ts'
 export { keyHeaders, routingKey } from './routing-key.ts'
+export { stickyLeastLoaded } from './sticky-least-loaded.ts'
+export type { BoundedLoadOptions } from './bounded-load.ts'
 export type { CacheAwareOptions } from './cache-aware.ts'
 export type { PrefixIndexOptions } from './prefix-index.ts'
 export type { Hash64 } from './ring-hash.ts'
-export type { RoutingKey } from './routing-key.ts'
+export type { KeyOptions, RoutingKey } from './routing-key.ts'
+export type { StickyLeastLoadedOptions } from './sticky-least-loaded.ts'
 export type * from './policy.ts'

@@ -81,6 +81,7 @@ export const answers = {
   changed,
   loads: json('The loads', object({ workers: list({ worker: string, load: number }), loads: { type: 'object', additionalProperties: number }, errors: strings }, ['workers', 'loads', 'errors'])),
   flushed: json('All are empty', flushed, { 207: { description: 'Some could not be emptied', ...flushed } }),
+  sessionFinished: json('It is not known any more', object({ status: { type: 'string', enum: ['ok'] }, session_id: string })),
   serverInfo: json('The router', object({
     name: string, version: string, policy: string, prefill_policy: string, decode_policy: string, uptime_seconds: integer, workers: object({ total: integer, ready: integer })
   }, ['prefill_policy', 'decode_policy'])),

@@ -49,7 +49,8 @@ const parts: readonly Part[] = [
     }
   },
   {
-    keys: ['policy', 'prefillPolicy', 'decodePolicy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries'],
+    keys: ['policy', 'prefillPolicy', 'decodePolicy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries',
+      'sessionHeaders', 'hashBalanceFactor', 'sessionTtlSecs', 'maxSessions'],
     apply (router, options) {
       const names = { regular: options.policy, prefill: options.prefillPolicy ?? options.policy, decode: options.decodePolicy ?? options.policy }
       for (const role of router.balancer.roles) {

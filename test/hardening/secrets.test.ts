@@ -111,6 +111,7 @@ t.test('a server at debug, with access log, in all kinds of trouble', async t =>
   // from here on answers may repeat to a client what it sent itself
   answers = ''
   await ask('/flush_cache', 'POST')
+  await ask('/finish_session?session_id=a', 'POST')
   for (const body of ['{"url":"http://u:hush@h:1"}', '{"url":"hush', '{"url":"http://h?key=hush"}', '{"labels":{"a":"hush"}}', '"hush"', '{"__proto__":"hush"}']) await ask('/workers', 'POST', body)
   await ask('/add_worker?url=http://u:hush@h', 'POST')
   await ask('/remove_worker?url=http://u:hush@h', 'POST')
