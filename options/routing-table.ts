@@ -22,5 +22,13 @@ export const routingTable = [
   {
     name: 'max-sessions', type: 'integer', min: 1, max: 10000000, default: 100000, group: 'Policy',
     help: 'sticky_least_loaded: sessions remembered, about 200 bytes each; the one not used for longest makes room.'
+  },
+  {
+    name: 'decision-ring-size', type: 'integer', min: 0, max: 1000000, default: 1000, placeholder: 'DECISIONS', group: 'Policy',
+    help: 'Choices of workers kept for GET /decisions, about 1 KB each; 0 keeps none.'
+  },
+  {
+    name: 'explain-decisions', type: 'switch', default: false, group: 'Policy',
+    help: 'Send x-vllm-router-decision with every answer, not only where x-vllm-router-explain asks for it.'
   }
 ] as const satisfies readonly OptionSpec[]

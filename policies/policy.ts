@@ -28,7 +28,7 @@ export interface Decision {
 export interface Finished {
   /** The worker answered and the answer was relayed to its end. */
   readonly ok: boolean
-  /** Milliseconds from dispatch to the first byte of the answer; undefined when there was none. */
+  /** Milliseconds from dispatch to the first byte of the answer; undefined when there was none, and `firstByte` was not called. */
   readonly firstByteMs: number | undefined
   /** Milliseconds from dispatch to the end. */
   readonly durationMs: number

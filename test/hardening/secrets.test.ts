@@ -105,7 +105,7 @@ t.test('a server at debug, with access log, in all kinds of trouble', async t =>
     asked++
   }
 
-  for (const path of ['/get_server_info', '/get_model_info', '/workers', '/list_workers', '/get_loads', '/readiness', '/health', '/health_generate', '/router/openapi.json', '/router/docs/json', '/v1/models', '/none', '/%zz']) await ask(path)
+  for (const path of ['/get_server_info', '/get_model_info', '/workers', '/list_workers', '/get_loads', '/decisions', '/readiness', '/health', '/health_generate', '/router/openapi.json', '/router/docs/json', '/v1/models', '/none', '/%zz']) await ask(path)
   answers += await (await fetch(metrics)).text()
   t.notMatch(answers, mark, 'on no page')
   // from here on answers may repeat to a client what it sent itself
