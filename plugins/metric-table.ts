@@ -119,7 +119,7 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     decisions: counters('policy_decisions_total', 'Choices of a worker, by policy, worker and reason', ['policy', 'worker', 'reason']),
     cacheHits: counter('cache_hits_total', 'Choices of cache_aware for the worker believed to hold the prefix'),
     cacheMisses: counter('cache_misses_total', 'Choices of cache_aware for lack of a known prefix'),
-    balancing: counter('load_balancing_events_total', 'Choices of cache_aware by load alone, because workers were out of balance'),
+    balancing: counter('load_balancing_events_total', 'Choices by load alone, because workers were out of balance'),
     processed: counters('processed_requests_total', 'Requests given to a worker', ['worker']),
     streamErrors: counters('stream_errors_total', 'Answers that a worker broke off', ['worker']),
     embeddings: counter('embeddings_total', 'Embedding requests'),
@@ -174,7 +174,7 @@ export function gauges (client: typeof promClient, register: Registry, readings:
   perWorker('worker_health', '1 while a worker is ready, else 0', worker => worker.ready ? 1 : 0)
   perWorker('running_requests', 'Requests of this router in flight on a worker', worker => worker.inFlight)
   perWorker('worker_load', 'Load of a worker as policies see it: requests in flight here, and others\' as the worker reports them', worker => worker.load)
-  perWorker('tree_size', 'Blocks of prompts that the policy remembers for a worker', worker => worker.indexed)
+  perWorker('tree_size', 'What the policy remembers for a worker: blocks of prompts, or sessions', worker => worker.indexed)
   perWorker('cb_state', 'State of a worker\'s circuit breaker: 0 closed, 1 open, 2 half open', worker => worker.breaker && breakerStates[worker.breaker])
   perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', worker => worker.weight)
   // eslint-disable-next-line no-new
