@@ -85,6 +85,8 @@ export class Worker {
   inFlight = 0
   /** Requests running or waiting there that are not this router's, as last seen in the worker's own metrics. */
   foreignLoad = 0
+  /** Tokens whose keys and values fit into its KV cache, as its own metrics tell; undefined until somebody has looked. */
+  kvTokens: number | undefined
   /** Requests ever leased here. */
   processed = 0
   private lists: Candidates[] = []

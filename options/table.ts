@@ -250,11 +250,11 @@ export const optionTable = [
   },
   {
     name: 'max-tree-size', type: 'integer', min: 1, default: 33554432, placeholder: 'BYTES', group: 'Policy',
-    help: 'cache_aware: bytes of prompts remembered for each worker.'
+    help: 'cache_aware, sticky_until_saturated: bytes of prompts remembered for each worker; fewer where its KV cache is known to hold less.'
   },
   {
     name: 'max-index-entries', type: 'integer', min: 1, default: 2000000, group: 'Policy',
-    help: 'cache_aware: entries of the prefix index over all workers, which bounds its memory.'
+    help: 'cache_aware, sticky_until_saturated: entries of the prefix index over all workers, which bounds its memory.'
   },
   {
     name: 'eviction-interval', type: 'number', exclusiveMin: 0, max: longest, default: 120, aliases: ['eviction-interval-secs'], placeholder: 'SECS', group: 'Policy',

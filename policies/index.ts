@@ -7,6 +7,7 @@ import { powerOfTwo } from './power-of-two.ts'
 import { random } from './random.ts'
 import { rendezvousHash } from './rendezvous-hash.ts'
 import { roundRobin } from './round-robin.ts'
+import { stickyUntilSaturated } from './sticky-until-saturated.ts'
 
 /** Options of all policies together; each takes those it knows. */
 export interface PolicyOptions extends CacheAwareOptions {}
@@ -20,7 +21,8 @@ const factories = {
   power_of_two: powerOfTwo,
   random,
   rendezvous_hash: rendezvousHash,
-  round_robin: roundRobin
+  round_robin: roundRobin,
+  sticky_until_saturated: stickyUntilSaturated
 } as const satisfies Record<string, PolicyFactory>
 
 /** A name that `createPolicy` knows. */
@@ -51,8 +53,10 @@ export { rendezvousHash } from './rendezvous-hash.ts'
 export { furc, ringHash, ringHashHex } from './ring-hash.ts'
 export { roundRobin } from './round-robin.ts'
 export { keyHeaders, routingKey } from './routing-key.ts'
+export { stickyUntilSaturated } from './sticky-until-saturated.ts'
 export type { CacheAwareOptions } from './cache-aware.ts'
 export type { PrefixIndexOptions } from './prefix-index.ts'
 export type { Hash64 } from './ring-hash.ts'
 export type { RoutingKey } from './routing-key.ts'
+export type { StickyUntilSaturatedOptions } from './sticky-until-saturated.ts'
 export type * from './policy.ts'

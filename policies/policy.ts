@@ -41,6 +41,8 @@ export interface Policy {
   readonly name: string
   /** Set when `pick` reads `worker.foreignLoad`: somebody should keep it fresh. */
   readonly wantsForeignLoad?: boolean
+  /** Set when the policy reads `worker.kvTokens`: somebody should ask workers for it when they start. */
+  readonly wantsKvTokens?: boolean
   /** Chooses; `candidates` is never empty. Must not change any state that only a dispatched request should change. */
   pick (candidates: Candidates, routing: Routing): Decision
   /** The request is on its way to `worker` (always after the `pick` it follows from, but maybe not to the worker picked). */

@@ -4,13 +4,9 @@ import { optionTable } from '../../options/table.ts'
 import { createPolicy, isPolicyName, policyNames } from '../../policies/index.ts'
 import { rustCacheAwareDefaults, rustPolicies } from './baselines/index.ts'
 import type { PolicyMaker } from './fleet.ts'
-import { stickyUntilSaturated } from './sticky-until-saturated.ts'
-
-/** Policies that are no policies of the router yet. */
-const drafts: Readonly<Record<string, PolicyMaker>> = isPolicyName('sticky_until_saturated') ? {} : { sticky_until_saturated: context => stickyUntilSaturated(context) }
 
 /** Every name. */
-export const contenderNames: readonly string[] = [...policyNames, ...Object.keys(drafts), ...Object.keys(rustPolicies)]
+export const contenderNames: readonly string[] = [...policyNames, ...Object.keys(rustPolicies)]
 
 /** Settings of the router's policies, by their flags' names. */
 const settings = new Map<string, string>(optionTable.flatMap(({ name, group, type }) =>
@@ -37,8 +33,6 @@ export function contender (text: string): PolicyMaker {
     options[option] = Number(value)
   }
   if (rust !== undefined) return context => rust(context, options)
-  const draft = Object.hasOwn(drafts, name) ? drafts[name] : undefined
-  if (draft !== undefined) return draft
   if (!isPolicyName(name)) throw new ContenderError(`${name} is unknown; there are ${contenderNames.join(', ')}`)
   return context => createPolicy(name, options, context)
 }

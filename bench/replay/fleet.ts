@@ -91,7 +91,10 @@ export class ReplayFleet {
     this.registry.apply('replay', Array.from({ length: workers }, (_, at) => ({ url: `http://10.${at >> 16}.${at >> 8 & 255}.${at & 255}:8000`, model: 'replayed' })))
     for (const worker of this.registry.list()) {
       this.registry.setState(worker, 'ready', 'replayed')
-      this.engines.set(worker, new Engine(engine, this.clock))
+      const simulated = new Engine(engine, this.clock)
+      // as the worker's own metrics would tell
+      worker.kvTokens = simulated.capacity
+      this.engines.set(worker, simulated)
       this.occupied.set(worker, { area: 0, since: 0 })
     }
     this.balancer = new LoadBalancer(this.registry, () => this.policy)
