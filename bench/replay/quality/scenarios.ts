@@ -31,23 +31,20 @@ export interface Scenario {
 const conversation = {
   format: 'mooncake', file: 'mooncake-conversation.jsonl', profile: 'llama-3.1-8b-h100', workers: 16, slo: { ttftMs: 2000, itlMs: 50 }, load: 8
 } as const
+const bursts = {
+  format: 'azure', file: 'azure-conv-2023.csv', requests: 10_000, profile: 'llama-3.1-8b-h100', workers: 4, slo: { ttftMs: 500, itlMs: 50 }, load: 10
+} as const
 const agents = {
   format: 'session', file: 'agent-sessions', profile: 'qwen3-coder-480b-8xh200', workers: 8, slo: { ttftMs: 5000, itlMs: 50 }, load: 1
 } as const
 
 export const scenarios = {
   conversation: { ...conversation, title: 'Conversations (Mooncake), 12,031 requests', transforms: [] },
-  bursts: {
-    title: 'Short prompts in bursts (Azure 2023), the first 10,000 requests', format: 'azure', file: 'azure-conv-2023.csv', transforms: [], requests: 10_000, profile: 'llama-3.1-8b-h100', workers: 4,
-    slo: { ttftMs: 500, itlMs: 50 }, load: 10
-  },
+  bursts: { ...bursts, title: 'Short prompts in bursts (Azure 2023), the first 10,000 requests', transforms: [] },
   agents: { ...agents, title: 'Coding agents, 30 sessions of 100,000 tokens, closed loop', transforms: [] },
   shift: { ...conversation, title: 'Conversations that turn from prefill-bound to decode-bound in the middle', transforms: ['shift'] },
   'conversation-shared-prompt': { ...conversation, title: 'Conversations behind one system prompt', transforms: ['shared-prompt'], short: true },
-  'bursts-shared-prompt': {
-    title: 'Short prompts in bursts behind one system prompt', format: 'azure', file: 'azure-conv-2023.csv', transforms: ['shared-prompt'], requests: 10_000, profile: 'llama-3.1-8b-h100', workers: 4,
-    slo: { ttftMs: 500, itlMs: 50 }, load: 10, short: true
-  },
+  'bursts-shared-prompt': { ...bursts, title: 'Short prompts in bursts behind one system prompt', transforms: ['shared-prompt'], short: true },
   'agents-no-sessions': { ...agents, title: 'Coding agents without session ids', transforms: ['no-sessions'], short: true }
 } as const satisfies Record<string, Scenario>
 
