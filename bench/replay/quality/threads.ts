@@ -1,11 +1,10 @@
 // Runs tasks in as many threads as there are processors to spare, and each task once.
 import { Worker } from 'node:worker_threads'
-import type { Figures } from '../figures.ts'
-import type { Task } from './task.ts'
+import type { Task, TaskFigures } from './task.ts'
 
 interface Waiting {
   readonly task: Task
-  readonly resolve: (figures: Figures) => void
+  readonly resolve: (figures: TaskFigures) => void
 }
 
 /** A row of tasks and the threads that work on it. */
@@ -15,15 +14,13 @@ export class Threads {
   private readonly idle: Worker[] = []
   private readonly all: Worker[] = []
   private readonly waiting: Waiting[] = []
-  private readonly known = new Map<string, Promise<Figures>>()
+  private readonly known = new Map<string, Promise<TaskFigures>>()
   private readonly current = new Map<Worker, Waiting>()
-  private readonly failed: (error: Error) => void
 
   constructor (count: number, folder: string, failed: (error: Error) => void) {
-    this.failed = failed
     for (let i = 0; i < count; i++) {
       const worker = new Worker(new URL('./thread.js', import.meta.url), { workerData: { folder } })
-      worker.on('message', (figures: Figures) => this.ended(worker, figures))
+      worker.on('message', (figures: TaskFigures) => this.ended(worker, figures))
       worker.on('error', failed)
       this.all.push(worker)
       this.idle.push(worker)
@@ -31,7 +28,7 @@ export class Threads {
   }
 
   /** Figures of a task, from memory where it was run before. */
-  async run (task: Task): Promise<Figures> {
+  async run (task: Task): Promise<TaskFigures> {
     const key = JSON.stringify([task.scenario, task.policy, task.load, task.seed])
     let figures = this.known.get(key)
     if (figures === undefined) {
@@ -46,7 +43,7 @@ export class Threads {
     await Promise.all(this.all.map(async worker => await worker.terminate()))
   }
 
-  private ended (worker: Worker, figures: Figures): void {
+  private ended (worker: Worker, figures: TaskFigures): void {
     this.done++
     this.current.get(worker)?.resolve(figures)
     this.idle.push(worker)
