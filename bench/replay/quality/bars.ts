@@ -70,6 +70,13 @@ export function judge (comparisons: readonly Comparison[]): Verdict[] {
       } else if (scenario !== 'agents-no-sessions') verdicts.push(...ofLoad(scenario, where, rows))
     }
   }
+  for (const { scenario, missesAt } of comparisons) {
+    const own = missesAt[subject]
+    if (own === undefined) continue
+    const rust = Math.max(1, ...Object.entries(missesAt).flatMap(([name, factor]) => Object.hasOwn(rustPolicies, name) ? [factor] : []))
+    verdicts.push({ bar: 'serves at least 2 × the load of round_robin within the bounds', where: scenario, met: own >= 2, seen: times(own) })
+    verdicts.push({ bar: 'serves at least 1.3 × the load of the best of the Rust router\'s five within the bounds', where: scenario, met: own / rust >= 1.3, seen: times(own / rust) })
+  }
   const withIds = find('agents')
   const without = find('agents-no-sessions')
   if (withIds !== undefined && without !== undefined) {

@@ -11,9 +11,12 @@ import type { Threads } from './threads.ts'
 /** The second load is so many times the first. */
 export const overload = 1.5
 /** Loads of the chart, as multiples of the first. */
-export const curveLoads = [0.5, 0.75, 1, 1.25, 1.5, 2, 2.5] as const
-/** Who is in the chart, and for whom the load is told at which it misses. */
+export const curveLoads = [0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const
+/** Who is in the chart. */
 export const curvePolicies = ['round_robin', 'rust_power_of_two', 'rust_cache_aware', 'cache_aware', 'sticky_until_saturated'] as const
+
+/** For whom the load is told at which it misses: the subject, the default, and whoever of the Rust router's might be the best. */
+export const searched = ['sticky_until_saturated', 'cache_aware', 'rust_cache_aware', 'rust_power_of_two', 'rust_consistent_hash'] as const
 
 /** Policies of the router by their defaults, then the Rust router's. */
 export const contenders: readonly string[] = [...policyNames, ...Object.keys(rustPolicies)]
@@ -54,18 +57,8 @@ export interface Comparison {
   readonly at: Rows
   readonly above: Rows
   readonly curves: Readonly<Record<string, Curve>>
-  /** The load at which a policy misses, as a multiple. */
+  /** The load at which a policy misses, as a multiple; 1 also for one that misses earlier. */
   readonly missesAt: Readonly<Record<string, number>>
-}
-
-/** Where a curve falls below the target, between its points by a straight line; undefined where it does not. */
-export function crossing (points: Curve): number | undefined {
-  for (const [at, [load, attained]] of points.entries()) {
-    if (attained >= target) continue
-    const [before, was] = points[at - 1] ?? [load, attained]
-    return was === attained ? load : before + (load - before) * (was - target) / (was - attained)
-  }
-  return undefined
 }
 
 /** Compares all policies in one scenario. */
@@ -78,12 +71,15 @@ export async function compare (threads: Threads, scenario: ScenarioName, seed: n
   const rows = async (at: number): Promise<Rows> => Object.fromEntries(await Promise.all(all.map(async policy => [policy, await run(policy, at)] as const)))
   const curve = async (policy: string): Promise<readonly [string, Curve]> =>
     [policy, await Promise.all(curveLoads.map(async factor => [factor, (await run(policy, load * factor)).attained] as const))]
-  const [at, above, points] = await Promise.all([rows(load), rows(load * overload), Promise.all(short === true ? [] : curvePolicies.map(curve))])
+  const misses = async (policy: string): Promise<readonly [string, number]> => {
+    const own = (await run(policy, load)).attained >= target ? await missingLoad(load * 1.25, async one => (await run(policy, one)).attained) : load
+    return [policy, own / load]
+  }
+  const [at, above, points, missing] = await Promise.all([
+    rows(load), rows(load * overload), Promise.all(short === true ? [] : curvePolicies.map(curve)), Promise.all(short === true ? [] : searched.map(misses))
+  ])
   const curves = Object.fromEntries(points)
-  const missesAt = Object.fromEntries(Object.entries(curves).flatMap(([policy, points]) => {
-    const misses = crossing(points)
-    return misses === undefined ? [] : [[policy, misses]]
-  }))
+  const missesAt = Object.fromEntries(missing)
   say(`${title}: done`)
   return { scenario, load, at, above, curves, missesAt }
 }

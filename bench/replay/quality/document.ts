@@ -33,7 +33,7 @@ function section (comparison: Comparison): string {
   const scenario: Scenario = scenarios[comparison.scenario]
   const { load, missesAt } = comparison
   const { workers, profile, slo, transforms } = scenario
-  const misses = Object.entries(missesAt).map(([policy, factor]) => `\`${policy}\` at ${factor.toFixed(2)} ×`)
+  const misses = Object.entries(missesAt).map(([policy, factor]) => `\`${policy}\` ${factor.toFixed(2)}`)
   return [
     `### ${scenario.title}`,
     '',
@@ -43,7 +43,7 @@ function section (comparison: Comparison): string {
     `| Policy | goodput 1/s | within SLO | TTFT p50, p90 s | hits | max/mean | goodput at ${overload} × | within SLO | TTFT p50, p90 s | hits | max/mean |`,
     `|---${'|---:'.repeat(10)}|`,
     ...rowsOf(comparison),
-    ...(misses.length === 0 ? [] : ['', `Falls below ${100 * target} % within the bounds: ${misses.join(', ')} this load.`]),
+    ...(misses.length === 0 ? [] : ['', `Fewer than ${100 * target} % within the bounds from so many times this load on: ${misses.join(', ')} (1.00: at it, or before).`]),
     ''
   ].join('\n')
 }

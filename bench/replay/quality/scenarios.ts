@@ -35,7 +35,7 @@ const bursts = {
   format: 'azure', file: 'azure-conv-2023.csv', requests: 10_000, profile: 'llama-3.1-8b-h100', workers: 4, slo: { ttftMs: 500, itlMs: 50 }, load: 10
 } as const
 const agents = {
-  format: 'session', file: 'agent-sessions', profile: 'qwen3-coder-480b-8xh200', workers: 8, slo: { ttftMs: 5000, itlMs: 50 }, load: 1
+  format: 'session', file: 'agent-sessions', profile: 'qwen3-coder-480b-8xh200', workers: 8, slo: { ttftMs: 10_000, itlMs: 50 }, load: 0.6
 } as const
 
 export const scenarios = {
