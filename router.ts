@@ -37,6 +37,7 @@ import metrics from './plugins/metrics.ts'
 import openApi from './plugins/openapi.ts'
 import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
+import recordTrace from './plugins/record-trace.ts'
 import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
 import strictRequests from './plugins/strict-requests.ts'
@@ -203,6 +204,8 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(outlierDetection, pick(options, 'disableOutlierDetection', 'outlierMaxPercent'))
   await fastify.register(admission, pick(options,
     'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
+  // before the metrics, which count what it loses
+  if (options.recordTrace !== undefined) await fastify.register(recordTrace, { recordTrace: options.recordTrace, recordTraceMaxMb: options.recordTraceMaxMb })
   await fastify.register(metrics, pick(options, 'authCallerLabels'))
   if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
   if (options.accessLog) await fastify.register(accessLog)

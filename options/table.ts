@@ -285,6 +285,14 @@ export const optionTable = [
     help: 'Folder for log files besides the log on standard output; a relative one is in the working directory.'
   },
   {
+    name: 'record-trace', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Logging',
+    help: 'File in which each generation request becomes a line for npm run replay: its moment, lengths, and salted hashes of its prompt and session, never what it says. One that is there is kept as FILE.1.'
+  },
+  {
+    name: 'record-trace-max-mb', type: 'integer', min: 1, max: 1048576, default: 1024, placeholder: 'MB', group: 'Logging',
+    help: 'Size at which the recording ends, in millions of bytes; the default is a few hundred thousand requests.'
+  },
+  {
     name: 'access-log', type: 'switch', default: false, group: 'Logging',
     help: 'Log one line per request.'
   },

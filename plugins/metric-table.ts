@@ -76,6 +76,8 @@ export interface Readings {
   readonly queued: () => number
   readonly admitted: () => number
   readonly sources: () => Iterable<DiscoverySource>
+  /** Requests in the recording, and those that are not in it by why; undefined where none is made. */
+  readonly recorded: () => { written: number, lost: Readonly<Record<string, number>> } | undefined
   /** Tokens remembered. */
   readonly tokens: () => { valid: number, invalid: number }
 }
@@ -187,6 +189,20 @@ export function gauges (client: typeof promClient, register: Registry, readings:
       const { valid, invalid } = readings.tokens()
       this.set({ finding: 'valid' }, valid)
       this.set({ finding: 'invalid' }, invalid)
+    }
+  })
+  // eslint-disable-next-line no-new
+  new client.Counter({
+    name: prefix + 'recorded_requests_total',
+    help: 'Requests for --record-trace, by result: written, slow (the disk was), full (--record-trace-max-mb is reached), failed (the disk did)',
+    registers,
+    labelNames: ['result'],
+    collect () {
+      this.reset()
+      const recorded = readings.recorded()
+      if (recorded === undefined) return
+      this.inc({ result: 'written' }, recorded.written)
+      for (const [result, count] of Object.entries(recorded.lost)) this.inc({ result }, count)
     }
   })
   sourceMetrics(client, register, readings.sources)

@@ -95,6 +95,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
+    recorded: () => fastify.hasDecorator('traceFile') ? { written: Math.max(0, fastify.traceFile.written - 1), lost: fastify.traceFile.lost } : undefined,
     sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)

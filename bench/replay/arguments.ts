@@ -33,7 +33,7 @@ export class ArgumentError extends Error {}
 export const usage = `npm run replay -- --trace FILE… [options]
 
   --trace FILE…       traces; more of them without the flag in between
-  --format NAME       ${formatNames.join(', ')} (default mooncake; session makes one trace of all files)
+  --format NAME       ${formatNames.join(', ')} (default mooncake; session makes one trace of all files, recorded is what --record-trace wrote)
   --workers N         workers of the fleet (default 16)
   --policies A,B,…    policies, each with settings if need be: cache_aware:cache-threshold=0.5 (default: the router's own)
                       ${contenderNames.join(', ')}
