@@ -169,7 +169,8 @@ export class Run implements TrialOwner {
     this.trial = trial
     this.outer.current = undefined
     if (limitMs !== undefined) this.limit = this.clock.after(limitMs, () => trial.stop(new FirstByteTimeoutError()))
-    this.dispatch(body === undefined ? { ...this.options, origin, path, headers } : { ...this.options, origin, path, headers, body }, trial)
+    const { method, body: own = null, headersTimeout = null, bodyTimeout = null } = this.options
+    this.dispatch({ origin, path, method, headers, body: body ?? own, headersTimeout, bodyTimeout }, trial)
   }
 
   /** An answer that is there: it goes out, and that is all. */

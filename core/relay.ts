@@ -97,8 +97,10 @@ export class Relay implements FlatHandler {
     if (!this.lengthKnown || length > oneWrite) return reply.write(chunk)
     this.left -= length
     if (this.left > 0) return this.send(chunk.toString('latin1'))
-    // that is all: head, body and end are one
-    reply.end(chunk.toString('latin1'), 'latin1')
+    // that is all. Node would hold it back to the end of the turn, and then write it in two pieces, of which one is empty
+    reply.write(chunk.toString('latin1'), 'latin1')
+    reply.socket?.uncork()
+    reply.end()
     return true
   }
 
