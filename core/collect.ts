@@ -1,6 +1,6 @@
 // Takes a whole answer into memory instead of to a client: status, headers, body, within a bound.
 import type { Dispatcher } from 'undici'
-import type { FlatHandler } from './flat-headers.ts'
+import type { FlatHandler } from './flat-handler.ts'
 import { textHeaders } from './headers.ts'
 
 /** An answer in memory. */
