@@ -72,6 +72,8 @@ export class Call implements ExchangeObserver {
   private readonly calls: Calls
   private readonly reader: UsageReader
   private readonly boundary = new SseBoundary()
+  /** What the reader found, once nothing more comes. */
+  private read: Usage | undefined
   private readable = false
   private awaitsId: boolean
 
@@ -87,7 +89,7 @@ export class Call implements ExchangeObserver {
 
   /** Tokens as the worker counted them, the prompt's where it was computed; complete once the call is settled. */
   get usage (): Usage {
-    const own = this.reader.end()
+    const own = this.read ?? this.reader.end()
     const prompt = this.split?.prefill?.usage
     if (prompt === undefined) return own
     return { ...own, promptTokens: prompt.promptTokens ?? own.promptTokens, cachedTokens: prompt.cachedTokens ?? own.cachedTokens }
@@ -138,11 +140,15 @@ export class Call implements ExchangeObserver {
   }
 
   settled (exchange: Exchange): void {
+    this.read = this.reader.end()
+    const { promptTokens, cachedTokens, completionTokens } = this.usage
     this.assignment.finish({
       ok: exchange.end === 'completed' && exchange.status < 500,
       firstByteMs: this.firstByteMs,
       durationMs: this.durationMs,
-      ...this.usage
+      promptTokens,
+      cachedTokens,
+      completionTokens
     })
     this.calls.emit('settled', this)
   }
