@@ -3,7 +3,7 @@ import type { PrefixChain, Routing } from '../core/routing.ts'
 import { eachElement, isNull, locateFields, readBoolean, readString, readText } from './locate.ts'
 import type { Span } from './locate.ts'
 import { multipartField } from './multipart.ts'
-import { hashBytes, prefixChain } from './prefix-chain.ts'
+import { firstBlock, hashBytes, prefixChain } from './prefix-chain.ts'
 
 const fieldNames: ReadonlySet<string> = new Set([
   'model', 'stream', 'user', 'session_id', 'user_id', 'session_params', 'messages', 'prompt', 'input', 'instructions', 'tools',
@@ -182,12 +182,16 @@ export class RequestRouting implements Routing {
   private findPrefix (): PrefixChain {
     const found = this.conversation()
     if (found === undefined) return noChain
+    const { start } = found.span
+    const end = growthPoint(this.body, found.span)
+    // too short for a block: nothing is hashed
+    if (end - start < firstBlock) return { hashes: [], ends: [], length: end - start }
     let seed = 0
     for (const name of seedNames) {
       const span = this.field(name)
       seed = hashBytes(span === undefined ? noBytes : this.body.subarray(span.start, span.end), seed)
     }
-    return prefixChain(this.body.subarray(found.span.start, growthPoint(this.body, found.span)), seed)
+    return prefixChain(this.body.subarray(start, end), seed)
   }
 }
 
