@@ -17,6 +17,12 @@ export class AnswerTooLongError extends Error {
   override readonly name = 'AnswerTooLongError'
 }
 
+/** Pieces in one; most bodies came as one. */
+export function joined (chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
+}
+
 type Head = Omit<CollectedAnswer, 'body'>
 
 /** Undici's handler for an answer of at most `limit` bytes; a longer one ends the call. */
@@ -50,7 +56,7 @@ class Collector implements FlatHandler {
   onResponseEnd (): void {
     const { head } = this
     if (head === undefined) this.reject(new Error('an answer without a head'))
-    else this.resolve({ ...head, body: Buffer.concat(this.chunks) })
+    else this.resolve({ ...head, body: joined(this.chunks) })
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {

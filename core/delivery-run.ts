@@ -1,6 +1,7 @@
 // The attempts of one request, one after the other, and what the request's handler sees of them: a single answer.
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from './clock.ts'
+import { joined } from './collect.ts'
 import type { Attempt, Delivery, Next, ReadyAnswer, Setback, StreamChange } from './delivery.ts'
 import { setLength, Trial } from './delivery-trial.ts'
 import type { Held, TrialOwner } from './delivery-trial.ts'
@@ -190,7 +191,7 @@ export class Run implements TrialOwner {
   private flawOf ({ status, chunks }: Held): Error | undefined {
     const { whole } = this.delivery
     if (whole === undefined) return undefined
-    return whole.check(status, Buffer.concat(chunks))
+    return whole.check(status, joined(chunks))
   }
 
   /** From here on the client gets this answer: all of it, or what there is of it so far. */
@@ -206,7 +207,7 @@ export class Run implements TrialOwner {
         setLength(held, undefined)
       } else if (held.size > held.limit) change.passed?.()
       else if (held.size > 0) {
-        const before = Buffer.concat(held.chunks)
+        const before = joined(held.chunks)
         const after = change.whole(before)
         held.chunks = [after]
         if (after !== before) setLength(held, after.length)

@@ -86,6 +86,11 @@ export class RequestRouting implements Routing {
     return this.field('kv_transfer_params') !== undefined
   }
 
+  /** Whether the body, read as plain JSON, has `kv_transfer_params`, be it null. */
+  get mentionsKvTransferParams (): boolean {
+    return this.located().has('kv_transfer_params')
+  }
+
   /**
    * Whether the client sent `kv_transfer_params` other than null. True as well when it cannot be ruled out: the worker also
    * understands JSON in UTF-16 and UTF-32, which the router does not look into.
@@ -110,10 +115,14 @@ export class RequestRouting implements Routing {
     return span === undefined ? 0 : growthPoint(this.body, span) - span.start
   }
 
+  private located (): ReadonlyMap<string, Span> {
+    this.fields ??= locateFields(this.body, fieldNames) ?? noFields
+    return this.fields
+  }
+
   /** The span of a top-level field; null counts as absent. */
   private field (name: string): Span | undefined {
-    this.fields ??= locateFields(this.body, fieldNames) ?? noFields
-    const span = this.fields.get(name)
+    const span = this.located().get(name)
     return span === undefined || isNull(this.body, span) ? undefined : span
   }
 
