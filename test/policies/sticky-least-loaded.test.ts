@@ -81,6 +81,25 @@ t.test('a session moves when its worker was away for a minute', async t => {
   t.equal(it.policy.size?.(deputy), 1)
 })
 
+t.test('a session with two models has a worker for each, whichever comes', async t => {
+  const it = bench(6)
+  const large = new Candidates(it.workers.slice(0, 3))
+  const small = new Candidates(it.workers.slice(3))
+  const ask = (model: string, list: Candidates): Worker => serve(it.policy, list, routing({ model, headers: { 'x-session-id': 'agent' } })).worker
+  const one = ask('large', large)
+  const two = ask('small', small)
+  for (let i = 0; i < 20; i++) {
+    it.time.now += 50_000
+    t.equal(ask('small', small), two)
+    if (i % 3 === 0) t.equal(ask('large', large), one)
+  }
+  t.same([it.policy.size?.(one), it.policy.size?.(two)], [1, 1])
+  for (let i = 0; i < 20; i++) ask(`made up ${i}`, small)
+  t.equal(counts(it).reduce((sum, count) => sum + count), 8, 'models are bounded, too')
+  t.equal(it.policy.finishSession?.('agent'), true)
+  t.same(counts(it), [0, 0, 0, 0, 0, 0])
+})
+
 t.test('it moves at once when its worker is unhealthy or leaves', async t => {
   for (const state of ['unhealthy', 'draining'] as const) {
     const it = bench(5)
@@ -188,9 +207,9 @@ t.test('counts are those of the table, whatever happens', async t => {
 
 t.test('the table keeps to its size where all sessions are in use', async t => {
   const [worker] = fleet(1) as [Worker]
-  const homes = new SessionHomes(50, 1e9, () => {})
+  const homes = new SessionHomes({ capacity: 50, ttlMs: 1e9, patienceMs: 1000, counted: () => {} })
   for (let now = 0; now < 40; now++) {
-    for (let i = 0; i < 60; i++) homes.use(i, worker, now * 31_000 + i)
+    for (let i = 0; i < 60; i++) homes.use(i, undefined, worker, now * 31_000 + i)
     t.ok(homes.size <= 50, `${homes.size}`)
     t.equal(homes.count(worker), homes.size)
   }
