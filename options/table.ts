@@ -19,6 +19,10 @@ export const optionTable = [
     help: 'Port to listen on; 0 takes any free one.'
   },
   {
+    name: 'processes', type: 'integer', min: 1, max: 64, default: 1, group: 'Server',
+    help: 'Processes that serve the port; one of them is enough for most fleets. With more, one further process looks after workers and metrics, and limits are shared out: see docs/processes.md.'
+  },
+  {
     name: 'max-payload-size', type: 'integer', min: 1, max: 4294967296, default: 536870912, placeholder: 'BYTES', group: 'Server',
     help: 'Largest request body in bytes; a larger one is answered with 413.'
   },
@@ -251,11 +255,11 @@ export const optionTable = [
   },
   {
     name: 'max-tree-size', type: 'integer', min: 1, default: 33554432, placeholder: 'BYTES', group: 'Policy',
-    help: 'cache_aware: bytes of prompts remembered for each worker.'
+    help: 'cache_aware, sticky_until_saturated: bytes of prompts remembered for each worker; fewer where its KV cache is known to hold less.'
   },
   {
     name: 'max-index-entries', type: 'integer', min: 1, default: 2000000, group: 'Policy',
-    help: 'cache_aware: entries of the prefix index over all workers, which bounds its memory.'
+    help: 'cache_aware, sticky_until_saturated: entries of the prefix index over all workers, which bounds its memory.'
   },
   {
     name: 'eviction-interval', type: 'number', exclusiveMin: 0, max: longest, default: 120, aliases: ['eviction-interval-secs'], placeholder: 'SECS', group: 'Policy',
@@ -283,6 +287,14 @@ export const optionTable = [
   {
     name: 'log-dir', type: 'string', format: 'path', default: undefined, placeholder: 'DIR', group: 'Logging',
     help: 'Folder for log files besides the log on standard output; a relative one is in the working directory.'
+  },
+  {
+    name: 'record-trace', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Logging',
+    help: 'File in which each generation request becomes a line for npm run replay: its moment, lengths, and salted hashes of its prompt and session, never what it says. One that is there is kept as FILE.1.'
+  },
+  {
+    name: 'record-trace-max-mb', type: 'integer', min: 1, max: 1048576, default: 1024, placeholder: 'MB', group: 'Logging',
+    help: 'Size at which the recording ends, in millions of bytes; the default is a few hundred thousand requests.'
   },
   {
     name: 'access-log', type: 'switch', default: false, group: 'Logging',

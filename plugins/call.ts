@@ -78,6 +78,8 @@ export class Call implements ExchangeObserver {
   private readonly boundary = new SseBoundary()
   private readable = false
   private awaitsId: boolean
+  /** What all who listen to the end ask for. */
+  private told: Usage | undefined
 
   constructor (calls: Calls, clock: Clock, assignment: Assignment, route: string, generation: boolean, wantId: string | undefined) {
     this.calls = calls
@@ -91,6 +93,15 @@ export class Call implements ExchangeObserver {
 
   /** Tokens as the worker counted them, the prompt's where it was computed; complete once the call is settled. */
   get usage (): Usage {
+    if (this.told !== undefined) return this.told
+    const usage = this.count()
+    const { prefill } = this.split ?? {}
+    if (this.exchange.end !== undefined && (prefill === undefined || prefill.exchange.end !== undefined)) this.told = usage
+    return usage
+  }
+
+  /** As far as it was told. */
+  private count (): Usage {
     const own = this.reader.end()
     const prompt = this.split?.prefill?.usage
     if (prompt === undefined) return own

@@ -11,6 +11,7 @@ import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
 import { cutOff, isClosed, isComplete } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Role, Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
@@ -244,7 +245,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       this.send(error)
     }
     const over = deliveries.add(delivery, end)
-    this.raw.once('close', () => {
+    whenClosed(this.raw, () => {
       over()
       if (isComplete(this.raw)) return
       gone = true

@@ -30,6 +30,8 @@ export interface Assignment {
   readonly worker: Worker
   readonly policy: string
   readonly decision: Decision
+  /** The request it was made for. */
+  readonly routing: Routing
   /** How many workers could have been chosen. */
   readonly candidates: number
   /** The first byte of the answer came. */
@@ -42,9 +44,11 @@ const nobody = new Candidates([])
 
 /** What the balancer tells. */
 export interface BalancerEvents {
-  assigned: [assignment: Assignment]
+  assigned: [assignment: Assignment, routing: Routing]
   /** A chosen worker was given back. */
   finished: [assignment: Assignment]
+  /** What was known of KV caches is forgotten. */
+  flushed: []
   /** Another policy chooses from now on. */
   policy: [policy: Policy, before: Policy, role: Role]
   /** A request named a model that no ready worker is known to serve. */
@@ -93,6 +97,12 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     this.emit('policy', policy, before, role)
   }
 
+  /** Forgets what policies know of KV caches. */
+  flush (): void {
+    for (const role of this.roles) this.policyOf(role).flush?.()
+    this.emit('flushed')
+  }
+
   /** True when a policy reads what workers say of their load. */
   get wantsForeignLoad (): boolean {
     return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
@@ -127,6 +137,7 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
       worker,
       policy: policy.name,
       decision,
+      routing,
       candidates: candidates.workers.length,
       firstByte: () => policy.firstByte?.(worker, routing),
       finish: how => {
@@ -137,7 +148,7 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     }
     try {
       policy.dispatched?.(worker, routing)
-      this.emit('assigned', assignment)
+      this.emit('assigned', assignment, routing)
     } catch (error) {
       // nobody will ever finish this assignment
       if (lease.end()) this.emit('finished', assignment)

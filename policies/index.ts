@@ -12,6 +12,7 @@ import { roundRobin } from './round-robin.ts'
 import type { KeyOptions } from './routing-key.ts'
 import { stickyLeastLoaded } from './sticky-least-loaded.ts'
 import type { StickyLeastLoadedOptions } from './sticky-least-loaded.ts'
+import { stickyUntilSaturated } from './sticky-until-saturated.ts'
 
 /** Options of all policies together; each takes those it knows. */
 export interface PolicyOptions extends CacheAwareOptions, KeyOptions, BoundedLoadOptions, StickyLeastLoadedOptions {}
@@ -27,7 +28,8 @@ const factories = {
   random,
   rendezvous_hash: rendezvousHash,
   round_robin: roundRobin,
-  sticky_least_loaded: stickyLeastLoaded
+  sticky_least_loaded: stickyLeastLoaded,
+  sticky_until_saturated: stickyUntilSaturated
 } as const satisfies Record<string, PolicyFactory>
 
 /** A name that `createPolicy` knows. */
@@ -60,10 +62,12 @@ export { furc, ringHash, ringHashHex } from './ring-hash.ts'
 export { roundRobin } from './round-robin.ts'
 export { keyHeaders, routingKey } from './routing-key.ts'
 export { stickyLeastLoaded } from './sticky-least-loaded.ts'
+export { stickyUntilSaturated } from './sticky-until-saturated.ts'
 export type { BoundedLoadOptions } from './bounded-load.ts'
 export type { CacheAwareOptions } from './cache-aware.ts'
 export type { PrefixIndexOptions } from './prefix-index.ts'
 export type { Hash64 } from './ring-hash.ts'
 export type { KeyOptions, RoutingKey } from './routing-key.ts'
 export type { StickyLeastLoadedOptions } from './sticky-least-loaded.ts'
+export type { StickyUntilSaturatedOptions } from './sticky-until-saturated.ts'
 export type * from './policy.ts'

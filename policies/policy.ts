@@ -1,6 +1,6 @@
 // What a load-balancing policy is: a plain object that chooses one of the candidates for one request.
 import type { Candidates } from '../core/candidates.ts'
-import type { Routing } from '../core/routing.ts'
+import type { PrefixChain, Routing } from '../core/routing.ts'
 import type { Worker } from '../core/worker.ts'
 
 export type { PrefixChain, Routing } from '../core/routing.ts'
@@ -45,10 +45,14 @@ export interface Policy {
   readonly name: string
   /** Set when `pick` reads `worker.foreignLoad`: somebody should keep it fresh. */
   readonly wantsForeignLoad?: boolean
+  /** Set when the policy reads `worker.kvTokens`: somebody should ask workers for it when they start. */
+  readonly wantsKvTokens?: boolean
   /** Chooses; `candidates` is never empty. Must not change any state that only a dispatched request should change. */
   pick (candidates: Candidates, routing: Routing): Decision
   /** The request is on its way to `worker` (always after the `pick` it follows from, but maybe not to the worker picked). */
   dispatched? (worker: Worker, routing: Routing): void
+  /** Another process of this router sent `worker` a conversation, maybe a moment ago. What a policy lacks this for is not told. */
+  heard? (worker: Worker, prefix: PrefixChain): void
   /** The first byte of the answer came. */
   firstByte? (worker: Worker, routing: Routing): void
   /** The request is over, whoever ended it. Once per `dispatched`. */

@@ -97,15 +97,19 @@ export class PrefixIndex {
     return this.holders.get(worker)?.bytes ?? 0
   }
 
-  /** Remembers that a conversation was sent to a worker, as much of its beginning as the bounds have room for. */
-  insert (worker: Worker, { hashes, ends }: PrefixChain): void {
+  /**
+   * Remembers that a conversation was sent to a worker, as much of its beginning as the bounds have room for.
+   * @param room bytes that this worker has room for, where that is known and less than `maxBytes`
+   */
+  insert (worker: Worker, { hashes, ends }: PrefixChain, room = Infinity): void {
+    const bytes = Math.min(room, this.maxBytes)
     let depth = Math.min(hashes.length, this.maxEntries)
-    while (depth > 0 && (ends[depth - 1] as number) > this.maxBytes) depth--
+    while (depth > 0 && (ends[depth - 1] as number) > bytes) depth--
     if (depth === 0) return
     const holder = this.holders.get(worker) ?? this.welcome(worker)
     while (depth-- > 0) {
       const start = depth === 0 ? 0 : ends[depth - 1] as number
-      this.hold(holder, hashes[depth] as number, (ends[depth] as number) - start)
+      this.hold(holder, hashes[depth] as number, (ends[depth] as number) - start, bytes)
     }
   }
 
@@ -187,7 +191,7 @@ export class PrefixIndex {
   }
 
   /** Makes a block the most recently sent one of a worker, and overall. */
-  private hold (holder: Holder, hash: number, bytes: number): void {
+  private hold (holder: Holder, hash: number, bytes: number, room: number): void {
     let block = this.findBlock(hash)
     let entry = block === 0 ? 0 : this.findEntry(block, holder.number)
     if (entry !== 0) {
@@ -196,7 +200,7 @@ export class PrefixIndex {
       this.blockFirst[block] = this.ofBlock.touch(this.blockFirst[block] as number, entry)
       return
     }
-    while (holder.bytes + bytes > this.maxBytes && holder.oldest !== 0) this.drop(holder.oldest)
+    while (holder.bytes + bytes > room && holder.oldest !== 0) this.drop(holder.oldest)
     while (this.count >= this.maxEntries) this.drop(this.oldest)
     // Looked up again, as making room may have dropped it.
     block = this.findBlock(hash)

@@ -66,7 +66,7 @@ const parts: readonly Part[] = [
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
   decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization', 'explainDecisions'),
   decorator('decisions', 'decisionRingSize'),
-  decorator('disaggregation', 'pdMinUncachedTokens', 'disableDecodeFallback'),
+  decorator('disaggregation', 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback'),
   decorator('authentication', 'apiKeyValidationUrls', 'authExemptPaths', 'authCacheTtlSecs', 'authCacheNegativeTtlSecs', 'authCacheGraceSecs',
     'authCacheSize', 'authTimeoutMs', 'authMaxValidations'),
   decorator('bodyTimeout', 'clientBodyIdleTimeoutSecs'),

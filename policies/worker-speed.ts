@@ -1,4 +1,4 @@
-// Learns how fast a worker is from what its requests took: tokens of prompt a millisecond, and what each further answer costs the others.
+// Learns how fast a worker is from what its requests took: milliseconds for a token of prompt, and what each further answer costs the others.
 
 /** A straight line through values that change slowly: least squares in which each new value makes the older ones count less. */
 class Line {
@@ -46,9 +46,12 @@ const different = 0.4
 /** Milliseconds between two first bytes of which the second still comes from the same step of the engine. */
 const sameStep = 2
 
-/** Start values for workers nobody has learned about: a large model, so that what is in a cache counts; one line's worth of trust. */
-export const startRate = 10
+/** Milliseconds for a token before anybody knows: 10,000 tokens a second, a large model, so that what is in a cache counts. */
+export const startPerToken = 0.1
+/** Milliseconds that one more answer adds to each step, before anybody knows. */
 export const startSlope = 0.1
+/** Whatever is measured, a token takes at least so long: 10,000,000 a second. */
+const leastPerToken = 0.0001
 
 /** Prompts whose first tokens came from the same step of an engine. */
 interface Batch {
@@ -60,6 +63,8 @@ interface Batch {
   open: number
   /** A later first byte came: no more will join. */
   closed: boolean
+  /** Something else was computed meanwhile, or was not computed at all: says nothing. */
+  void: boolean
 }
 
 /** The part of a request that its worker's speed is learned from. */
@@ -77,27 +82,38 @@ export class WorkerSpeed {
   private readonly prefill = new Line(memory)
   private readonly decode = new Line(memory)
   private last: Batch | undefined
-  private readonly fallback: WorkerSpeed | undefined
+  /** What was computed before this moment is not all known. */
+  private unclearUntil = -Infinity
+  private readonly fleet: WorkerSpeed | undefined
 
-  /** @param fallback whose values hold until its own are known */
-  constructor (fallback?: WorkerSpeed) {
-    this.fallback = fallback
+  /** @param fleet whose values hold until its own are known */
+  constructor (fleet?: WorkerSpeed) {
+    this.fleet = fleet
   }
 
-  /** Tokens of prompt computed in a millisecond: the fleet's, unless this worker is clearly another kind of machine. */
-  get rate (): number {
-    const usual = this.fallback?.rate ?? startRate
+  /** Milliseconds for a token of prompt; the start value until it is known. */
+  get perToken (): number {
+    return this.ownPerToken ?? this.fleet?.perToken ?? startPerToken
+  }
+
+  /** The same where this worker is clearly another kind of machine than the rest of the fleet; otherwise undefined. */
+  get ownPerToken (): number | undefined {
     const slope = this.prefill.known < believed ? undefined : this.prefill.slope
-    if (slope === undefined || !(slope > 0)) return usual
-    const own = Math.min(1 / slope, 10_000)
-    return this.fallback === undefined || Math.abs(Math.log(own / usual)) > different ? own : usual
+    if (slope === undefined || !(slope > 0)) return undefined
+    const own = Math.max(slope, leastPerToken)
+    return this.fleet === undefined || Math.abs(Math.log(own / this.fleet.perToken)) > different ? own : undefined
   }
 
   /** Milliseconds that one more answer under way adds to the time between two tokens of each other one. */
   get slope (): number {
-    if (this.fallback !== undefined) return this.fallback.slope * this.fallback.rate / this.rate
+    if (this.fleet !== undefined) return this.fleet.slope * this.perToken / this.fleet.perToken
     const slope = this.decode.known < believed ? undefined : this.decode.slope
     return slope === undefined ? startSlope : Math.max(0, slope)
+  }
+
+  /** The worker computes, or computed, something until then whose first byte tells nothing. */
+  unclear (until: number): void {
+    this.unclearUntil = Math.max(this.unclearUntil, until)
   }
 
   /** A streamed request's first byte came. */
@@ -105,25 +121,27 @@ export class WorkerSpeed {
     let { last } = this
     if (last === undefined || now - last.at > sameStep) {
       const begunAt = Math.max(timing.dispatchedAt, last?.at ?? 0)
+      const unclear = begunAt < this.unclearUntil || (last?.void === true && begunAt === last.at)
       if (last !== undefined) this.close(last)
-      this.last = last = { begunAt, at: now, tokens: 0, open: 0, closed: false }
+      this.last = last = { begunAt, at: now, tokens: 0, open: 0, closed: false, void: unclear }
     }
     last.open++
     timing.batch = last
   }
 
-  /** A request ended; `tokens` of its prompt had to be computed. */
-  ended ({ batch }: Timing, tokens: number): void {
+  /** A request ended; `tokens` of its prompt had to be computed, undefined where that says nothing. */
+  ended ({ batch }: Timing, tokens: number | undefined): void {
     if (batch === undefined) return
-    batch.tokens += tokens
     batch.open--
+    if (tokens === undefined) batch.void = true
+    else batch.tokens += tokens
     if (batch.closed) this.learn(batch)
   }
 
   /** An answer's tokens came so many milliseconds apart, beside so many other answers. */
   paced (others: number, milliseconds: number): void {
     this.decode.add(others, milliseconds)
-    this.fallback?.paced(others, milliseconds)
+    this.fleet?.paced(others, milliseconds)
   }
 
   private close (batch: Batch): void {
@@ -132,12 +150,12 @@ export class WorkerSpeed {
   }
 
   private learn (batch: Batch): void {
-    if (batch.open > 0 || batch.tokens < leastTokens) return
+    if (batch.void || batch.open > 0 || batch.tokens < leastTokens) return
     this.learned(batch.tokens, batch.at - batch.begunAt)
   }
 
   private learned (tokens: number, milliseconds: number): void {
     this.prefill.add(tokens, milliseconds)
-    this.fallback?.learned(tokens, milliseconds)
+    this.fleet?.learned(tokens, milliseconds)
   }
 }
