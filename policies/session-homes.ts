@@ -1,5 +1,6 @@
 // Which session belongs to which worker: bounded in number and age, and counted by worker.
 import type { Worker } from '../core/worker.ts'
+import type { PlacedSession } from './policy.ts'
 
 /** What is known of a worker; the sessions of one that left have no worker any more, and fall out of the table by and by. */
 interface Home {
@@ -42,6 +43,8 @@ const mostPlaces = 8
 const placing = 30_000
 /** Sessions looked at for each one used, so that those whose time is over go soon and no request pays for many. */
 const looks = 4
+/** Sessions that wait to be told to other processes; more are not told before they are used again. */
+const mostNews = 10_000
 
 /** Sessions by a hash of their key, least recently used first. */
 export class SessionHomes {
@@ -49,6 +52,8 @@ export class SessionHomes {
   private readonly table = new Map<number, Session>()
   private readonly homes = new Map<Worker, Home>()
   private readonly left = new WeakSet<Worker>()
+  /** To be told to other processes; undefined where there are none. */
+  private news: PlacedSession[] | undefined
 
   constructor (options: SessionHomesOptions) {
     this.options = options
@@ -83,16 +88,44 @@ export class SessionHomes {
       session = undefined
     }
     const place = session && placeOf(session, model)
-    if (place !== undefined) this.serve(place, home, now)
-    else {
-      const settled: Place = { model, home, deputy: undefined, awaySince: Infinity }
-      this.change(home, 1)
-      if (session === undefined) this.table.set(key, { places: [settled], usedAt: now, placedAt: now })
-      else this.addPlace(session, settled)
-    }
+    const before = place?.home
+    if (place === undefined) this.settle(key, session, model, home, now)
+    else this.serve(place, home, now)
+    const refreshed = session !== undefined && now - session.placedAt >= placing
     if (session !== undefined) {
       session.usedAt = now
-      if (now - session.placedAt >= placing) this.putLast(key, session, now)
+      if (refreshed) this.putLast(key, session, now)
+    }
+    const after = (place?.home ?? home).worker
+    if (this.news !== undefined && this.news.length < mostNews && after !== undefined && (refreshed || before?.worker !== after)) {
+      this.news.push({ session: key, model, worker: after })
+    }
+    this.forgetOld(now)
+  }
+
+  /** What began or moved, or is still in use, since this was asked last. */
+  takeNews (): readonly PlacedSession[] {
+    const news = this.news ?? []
+    this.news = []
+    return news
+  }
+
+  /** Another process told where a session is. Where both have it elsewhere, both go by the worker with the smaller id. */
+  hear ({ session: key, model, worker }: PlacedSession, now: number): void {
+    const home = this.homeOf(worker)
+    if (home === undefined) return
+    let session = this.table.get(key)
+    if (session !== undefined && this.isOver(session, now)) {
+      this.delete(key)
+      session = undefined
+    }
+    if (session !== undefined) session.usedAt = now
+    const place = session && placeOf(session, model)
+    if (place === undefined) this.settle(key, session, model, home, now)
+    else if (place.home !== home) {
+      const own = place.home.worker
+      const holds = own?.state === 'ready' && place.awaySince === Infinity && own.id < worker.id
+      if (!holds) this.move(place, home)
     }
     this.forgetOld(now)
   }
@@ -123,6 +156,13 @@ export class SessionHomes {
     this.homes.clear()
   }
 
+  private settle (key: number, session: Session | undefined, model: string | undefined, home: Home, now: number): void {
+    const place: Place = { model, home, deputy: undefined, awaySince: Infinity }
+    this.change(home, 1)
+    if (session === undefined) this.table.set(key, { places: [place], usedAt: now, placedAt: now })
+    else this.addPlace(session, place)
+  }
+
   private addPlace ({ places }: Session, place: Place): void {
     if (places.length >= mostPlaces) for (const { home } of places.splice(0, 1)) this.change(home, -1)
     places.push(place)
@@ -139,6 +179,10 @@ export class SessionHomes {
       place.deputy = home
       return
     }
+    this.move(place, home)
+  }
+
+  private move (place: Place, home: Home): void {
     this.change(place.home, -1)
     this.change(home, 1)
     place.home = home

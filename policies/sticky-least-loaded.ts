@@ -38,8 +38,8 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
   const least = new LeastBy(context, worker => sessions.count(worker) * oneSession + worker.inFlight)
   /** The request picked for last: it is dispatched next, and its key may have taken a hash over a long text. */
   let asked: { routing: Routing, found: Found | undefined } | undefined
-  const salt = Math.floor(context.random() * 2 ** 32)
-  const hashOf = (key: string): number => hashBytes(Buffer.from(key), salt)
+  // the same in all processes of a router
+  const hashOf = (key: string): number => hashBytes(Buffer.from(key), 0)
 
   const find = (routing: Routing): Found | undefined => {
     if (asked?.routing === routing) return asked.found
@@ -67,6 +67,9 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
       least.changed(worker)
     },
     finished: worker => { least.changed(worker) },
+    loadChanged: worker => { least.changed(worker) },
+    takeSessions: () => sessions.takeNews(),
+    sessionHeard: session => { sessions.hear(session, context.now()) },
     finishSession (id) {
       // evaluated for every key: a session may have been named in several ways
       return keysOfSession(id, sessionHeaders).map(key => sessions.delete(hashOf(key))).includes(true)

@@ -214,3 +214,55 @@ t.test('the table keeps to its size where all sessions are in use', async t => {
     t.equal(homes.count(worker), homes.size)
   }
 })
+
+t.test('processes tell each other, and agree', async t => {
+  const workers = fleet(6)
+  const time = { now: 0 }
+  const lists = [1, 2].map(() => new Candidates(workers))
+  const both = [1, 2].map(seed => stickyLeastLoaded({ now: () => time.now, random: seeded(seed) }))
+  const [one, two] = both as [Policy, Policy]
+  const [here, there] = lists as [Candidates, Candidates]
+  t.same(both.map(policy => policy.takeSessions?.()), [[], []], 'noted from now on')
+  const tell = (): void => {
+    const news = both.map(policy => policy.takeSessions?.() ?? [])
+    for (const session of news[0] ?? []) two.sessionHeard?.(session)
+    for (const session of news[1] ?? []) one.sessionHeard?.(session)
+  }
+  // each begins some, some at the same time, and some with several models
+  for (let i = 0; i < 60; i++) {
+    const request = routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } })
+    if (i % 3 !== 1) serve(one, here, request)
+    if (i % 3 !== 0) serve(two, there, request)
+  }
+  tell()
+  const sizes = (policy: Policy): number[] => workers.map(worker => policy.size?.(worker) ?? 0)
+  t.same(sizes(one), sizes(two))
+  t.equal(sizes(one).reduce((sum, size) => sum + size), 60)
+  const compare = (): void => {
+    for (let i = 0; i < 60; i++) {
+      const request = routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } })
+      t.equal(one.pick(here, request).worker, two.pick(there, request).worker, `session ${i}`)
+    }
+  }
+  compare()
+  // one worker fails in one process only
+  const [failing] = workers as [Worker]
+  failing.state = 'unhealthy'
+  for (let i = 0; i < 60; i++) serve(one, here.without(new Set([failing])), routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } }))
+  tell()
+  t.equal(one.size?.(failing), 0)
+  t.same(sizes(one), sizes(two))
+  failing.state = 'ready'
+  compare()
+  // in use in one process for longer than the other remembers
+  for (let hour = 1; hour <= 3; hour++) {
+    time.now += 3_600_000
+    serve(one, here, session('s0'))
+    tell()
+  }
+  const request = session('s0')
+  t.same(two.pick(there, request), { worker: one.pick(here, request).worker, reason: 'header', session: 'header' })
+  one.workerRemoved?.(failing)
+  one.sessionHeard?.({ session: 1, model: undefined, worker: failing })
+  t.equal(one.size?.(failing), 0, 'one that left is not brought back')
+})
