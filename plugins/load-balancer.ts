@@ -49,6 +49,8 @@ export interface BalancerEvents {
   finished: [assignment: Assignment]
   /** What was known of KV caches is forgotten. */
   flushed: []
+  /** A client said that this session is over. */
+  sessionFinished: [id: string]
   /** Another policy chooses from now on. */
   policy: [policy: Policy, before: Policy, role: Role]
   /** A request named a model that no ready worker is known to serve. */
@@ -71,6 +73,7 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     this.registry = registry
     this.make = make
     registry.on('added', worker => this.choosers[worker.role]?.workerAdded?.(worker))
+    registry.on('elsewhere', worker => this.choosers[worker.role]?.loadChanged?.(worker))
     registry.on('removed', worker => this.choosers[worker.role]?.workerRemoved?.(worker))
   }
 
@@ -101,6 +104,12 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
   flush (): void {
     for (const role of this.roles) this.policyOf(role).flush?.()
     this.emit('flushed')
+  }
+
+  /** A client says that a session is over. */
+  finishSession (id: string): void {
+    for (const role of this.roles) this.policyOf(role).finishSession?.(id)
+    this.emit('sessionFinished', id)
   }
 
   /** True when a policy reads what workers say of their load. */
