@@ -11,9 +11,9 @@ import type { Threads } from './threads.ts'
 /** The second load is so many times the first. */
 export const overload = 1.5
 /** Loads of the chart, as multiples of the first. */
-export const curveLoads = [0.5, 0.75, 1, 1.25, 1.5, 2, 3] as const
+export const curveLoads = [0.5, 0.8, 1, 1.25, 1.5, 2, 3] as const
 /** Who is in the chart. */
-export const curvePolicies = ['round_robin', 'rust_power_of_two', 'rust_cache_aware', 'cache_aware', 'sticky_until_saturated'] as const
+export const curvePolicies = ['round_robin', 'rust_cache_aware', 'cache_aware', 'sticky_until_saturated'] as const
 
 /** For whom the load is told at which it misses: the subject, the default, and whoever of the Rust router's might be the best. */
 export const searched = ['sticky_until_saturated', 'cache_aware', 'rust_cache_aware', 'rust_power_of_two', 'rust_consistent_hash'] as const
@@ -29,9 +29,9 @@ function grid (name: string, settings: Readonly<Record<string, readonly number[]
 
 /** Settings somebody would try by hand; those that this version of the router does not have are left out. */
 export const handTuned: readonly string[] = [
-  ...grid('cache_aware', { 'cache-threshold': [0.1, 0.5], 'balance-abs-threshold': [2, 8, 32], 'balance-rel-threshold': [1.1] }),
-  ...grid('rust_cache_aware', { 'cache-threshold': [0.1, 0.5], 'balance-abs-threshold': [2, 8, 32], 'balance-rel-threshold': [1.1] }),
-  ...grid('consistent_hash', { 'hash-balance-factor': [1.1, 1.25, 1.5, 2] })
+  ...grid('cache_aware', { 'cache-threshold': [0.1, 0.5], 'balance-abs-threshold': [2, 16], 'balance-rel-threshold': [1.1] }),
+  ...grid('rust_cache_aware', { 'cache-threshold': [0.1, 0.5], 'balance-abs-threshold': [2, 16], 'balance-rel-threshold': [1.1] }),
+  ...grid('consistent_hash', { 'hash-balance-factor': [1.25, 2] })
 ].filter(known)
 
 function known (text: string): boolean {
