@@ -4,6 +4,7 @@ import { accessTable } from './access-table.ts'
 import { authenticationTable } from './authentication-table.ts'
 import { disaggregationTable, policies } from './disaggregation-table.ts'
 import { discoveryTable } from './discovery-table.ts'
+import { routingTable } from './routing-table.ts'
 import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
 
@@ -262,8 +263,9 @@ export const optionTable = [
   },
   {
     name: 'load-scrape-interval-secs', type: 'number', min: 0, max: longest, default: 5, placeholder: 'SECS', group: 'Policy',
-    help: "power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
+    help: "least_load, power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
   },
+  ...routingTable,
 
   {
     name: 'prometheus-host', type: 'string', format: 'hostname', default: '127.0.0.1', placeholder: 'ADDRESS', group: 'Metrics',

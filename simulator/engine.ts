@@ -128,7 +128,11 @@ export class Engine {
       budget -= sequence.inStep
     }
     this.busy = this.batch.length > 0
-    if (!this.busy) return
+    if (!this.busy) {
+      // the last one that ran made room for itself only: others that wait may fit
+      if (preemptions !== this.preemptions) this.startStep()
+      return
+    }
     this.steps++
     const { interTokenLatencyMs, interTokenSlopeMs, prefillRate, maxNumBatchedTokens } = this.options
     const memory = interTokenLatencyMs + interTokenSlopeMs * (this.batch.length - 1)
@@ -142,8 +146,7 @@ export class Engine {
       if (victim === undefined) return false
       this.preemptions++
       this.free(victim)
-      victim.state = 'waiting'
-      this.waiting.unshift(victim)
+      this.waitAgain(victim)
       if (victim === sequence) return false
     }
     return true
@@ -181,6 +184,15 @@ export class Engine {
     if (sequence.load === undefined) return this.run(sequence, tokens)
     this.beginLoad(sequence, sequence.load, tokens)
     return true
+  }
+
+  /** Goes before those that never ran, and behind those whose blocks were loaded: they have the room that it waits for. */
+  private waitAgain (sequence: Sequence): void {
+    sequence.state = 'waiting'
+    const { waiting } = this
+    let at = 0
+    while (sequence.allocated === 0 && (waiting[at]?.allocated ?? 0) > 0) at++
+    waiting.splice(at, 0, sequence)
   }
 
   private run (sequence: Sequence, tokens: number): boolean {
@@ -224,8 +236,7 @@ export class Engine {
         // the last token is computed here: its logits give the first token of the answer
         sequence.computed = sequence.promptTokens - 1
       }
-      sequence.state = 'waiting'
-      this.waiting.unshift(sequence)
+      this.waitAgain(sequence)
     }
     this.wake()
   }
