@@ -5,7 +5,6 @@ import type { Candidates } from '../../../core/candidates.ts'
 import type { Worker } from '../../../core/worker.ts'
 import type { Decision, Policy, PolicyContext, Routing } from '../../../policies/policy.ts'
 import { ringHash } from '../../../policies/ring-hash.ts'
-import { keyHeaders } from '../../../policies/routing-key.ts'
 import { RadixTree } from './radix-tree.ts'
 import type { Text } from './radix-tree.ts'
 
@@ -42,6 +41,9 @@ export function rustPowerOfTwo (context: PolicyContext): Policy {
     }
   }
 }
+
+/** Its headers, first hit wins. */
+const keyHeaders = ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'] as const
 
 /** The key of a chat: a header of its list, else the session of the body's `session_params`, else the same text for everybody. */
 function chatKey (routing: Routing): string {
