@@ -64,6 +64,10 @@ export function cacheAware (context: PolicyContext, options: CacheAwareOptions =
     return worker && { worker, reason: 'prefix_hit', match: share(chain, depth) }
   }
 
+  const learn = (worker: Worker, prefix: PrefixChain): void => {
+    if (worker.state !== 'gone' && !removed.has(worker)) index.insert(worker, prefix)
+  }
+
   return {
     name: 'cache_aware',
     pick (candidates, routing) {
@@ -74,9 +78,8 @@ export function cacheAware (context: PolicyContext, options: CacheAwareOptions =
       const worker = leastLoaded(candidates, context.random())
       return { worker, reason: 'prefix_miss', match: share(chain, index.depthOf(worker, chain.hashes)) }
     },
-    dispatched (worker, routing) {
-      if (worker.state !== 'gone' && !removed.has(worker)) index.insert(worker, routing.prefix)
-    },
+    dispatched: (worker, routing) => learn(worker, routing.prefix),
+    heard: learn,
     workerAdded: worker => { removed.delete(worker) },
     workerRemoved (worker) {
       removed.add(worker)
