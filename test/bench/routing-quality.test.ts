@@ -81,12 +81,16 @@ t.test('in short', async t => {
   const [trace] = readTraces('mooncake', ['test/fixtures/traces/mooncake-conversation.jsonl'], numbers)
   if (trace === undefined) throw new Error('no trace')
   const play = (name: string, which = trace): Figures => figuresOf(
-    replay(which, { workers: 4, engine: engineFor(profiles['llama-3.1-8b-h100'], 512), policy: contender(name), seed: 1, load: 4 }), { ttftMs: 2000, itlMs: 50 })
-  const turns = play('round_robin')
-  const own = play(subject)
-  t.ok(own.hit_rate > turns.hit_rate)
-  t.ok(own.goodput_rps >= 0.99 * turns.goodput_rps, `${own.goodput_rps} and ${turns.goodput_rps}`)
+    replay(which, { workers: 4, engine: engineFor(profiles['llama-3.1-8b-h100'], which.blockSize), policy: contender(name), seed: 1, load: 4, closedMs: 300_000 }), { ttftMs: 2000, itlMs: 50 })
+  const [sessions] = readTraces('session', ['trace_0019.json', 'trace_0052.json'].map(name => `test/fixtures/traces/${name}`), numbers)
+  if (sessions === undefined) throw new Error('no sessions')
+  const [own, turns] = [play(subject, sessions), play('round_robin', sessions)]
+  t.ok(own.hit_rate > turns.hit_rate + 0.1, `${own.hit_rate} and ${turns.hit_rate}`)
+  const without = play(subject, transforms['no-sessions'](sessions))
+  t.ok(without.hit_rate >= 0.95 * own.hit_rate, `${without.hit_rate} without ids, ${own.hit_rate} with`)
+  const [open, turnsOpen] = [play(subject), play('round_robin')]
+  t.ok(open.goodput_rps >= 0.99 * turnsOpen.goodput_rps, `${open.goodput_rps} and ${turnsOpen.goodput_rps}`)
   const shared = play(subject, transforms['shared-prompt'](trace, numbers))
   t.ok(shared.load_max_over_mean <= 1.5, `max / mean ${shared.load_max_over_mean.toFixed(2)}`)
-  t.same(play('rust_round_robin').requests, turns.requests)
+  t.same(play('rust_round_robin').requests, turnsOpen.requests)
 })
