@@ -2,7 +2,7 @@
 import { policyNames } from '../../../policies/index.ts'
 import { rustPolicies } from '../baselines/index.ts'
 import { contender } from '../contenders.ts'
-import { missingLoad, target } from './search.ts'
+import { coarse, missingLoad, target } from './search.ts'
 import { scenarios } from './scenarios.ts'
 import type { Scenario, ScenarioName } from './scenarios.ts'
 import type { TaskFigures } from './task.ts'
@@ -26,6 +26,9 @@ function grid (name: string, settings: Readonly<Record<string, readonly number[]
   for (const [setting, values] of Object.entries(settings)) rows = rows.flatMap(row => values.map(value => `${row}:${setting}=${value}`))
   return rows
 }
+
+/** Who runs where only one bar is asked about. */
+export const few = ['cache_aware', 'consistent_hash', 'round_robin', 'sticky_until_saturated', 'rust_cache_aware', 'rust_consistent_hash', 'rust_power_of_two'] as const
 
 /** Settings somebody would try by hand; those that this version of the router does not have are left out. */
 export const handTuned: readonly string[] = [
@@ -67,19 +70,20 @@ export async function compare (threads: Threads, scenario: ScenarioName, seed: n
   const run = async (policy: string, load: number): Promise<TaskFigures> => await threads.run({ scenario, policy, load, seed })
   const load = await missingLoad(start, async one => (await run('round_robin', one)).attained)
   say(`${title}: round robin just misses at ${load}`)
-  const all = short === true ? contenders : [...contenders, ...handTuned]
+  const all = short === true ? few : [...contenders, ...handTuned]
   const rows = async (at: number): Promise<Rows> => Object.fromEntries(await Promise.all(all.map(async policy => [policy, await run(policy, at)] as const)))
   const curve = async (policy: string): Promise<readonly [string, Curve]> =>
     [policy, await Promise.all(curveLoads.map(async factor => [factor, (await run(policy, load * factor)).attained] as const))]
-  const misses = async (policy: string): Promise<readonly [string, number]> => {
-    const own = (await run(policy, load)).attained >= target ? await missingLoad(load * 1.25, async one => (await run(policy, one)).attained) : load
-    return [policy, own / load]
-  }
-  const [at, above, points, missing] = await Promise.all([
-    rows(load), rows(load * overload), Promise.all(short === true ? [] : curvePolicies.map(curve)), Promise.all(short === true ? [] : searched.map(misses))
-  ])
+  const [at, above, points] = await Promise.all([rows(load), rows(load * overload), Promise.all(short === true ? [] : curvePolicies.map(curve))])
   const curves = Object.fromEntries(points)
-  const missesAt = Object.fromEntries(missing)
+  const misses = async (policy: string): Promise<readonly [string, number]> => {
+    const known: Curve = curves[policy] ?? [[1, at[policy]?.attained ?? 0], [overload, above[policy]?.attained ?? 0]]
+    const missed = known.find(([factor, attained]) => factor >= 1 && attained < target)?.[0]
+    const kept = known.findLast(([factor, attained]) => factor >= 1 && attained >= target && factor < (missed ?? Infinity))?.[0]
+    if (kept === undefined) return [policy, 1]
+    return [policy, await missingLoad(1, async factor => (await run(policy, load * factor)).attained, { kept, missed, within: coarse })]
+  }
+  const missesAt = Object.fromEntries(await Promise.all(short === true ? [] : searched.map(misses)))
   say(`${title}: done`)
   return { scenario, load, at, above, curves, missesAt }
 }

@@ -26,7 +26,7 @@ export interface Scenario {
   readonly closedSecs?: number
   /** Where the search for a load begins. */
   readonly load: number
-  /** Only the router's own policies by default settings and the Rust router's: for a bar of its own, not for the comparison of settings. */
+  /** For a bar of its own, not for the comparison of settings: a few policies only. */
   readonly short?: true
 }
 
