@@ -33,7 +33,7 @@ const childMs = 2000
 
 /** Options of what only children have: who callers are, and what the admin routes ask of theirs. */
 const childrensOnly: ReadonlySet<string> = new Set([
-  ...authenticationTable.map(({ name }) => camelCase(name)), 'adminPort', 'adminHost', 'adminApiKey', 'corsAllowedOrigins', 'swaggerUi', 'accessLog'
+  ...authenticationTable.map(({ name }) => camelCase(name)), 'adminPort', 'adminHost', 'adminApiKey', 'corsAllowedOrigins', 'swaggerUi', 'accessLog', 'recordTrace', 'recordTraceMaxMb'
 ])
 
 /** Runs the router in `options.processes` processes and this one. */

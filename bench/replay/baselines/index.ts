@@ -42,8 +42,8 @@ export function rustPowerOfTwo (context: PolicyContext): Policy {
   }
 }
 
-/** Its list, in its order. */
-const keyHeaders = ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id']
+/** Its headers, first hit wins. */
+const keyHeaders = ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'] as const
 
 /** The key of a chat: a header of its list, else the session of the body's `session_params`, else the same text for everybody. */
 function chatKey (routing: Routing): string {
