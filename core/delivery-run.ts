@@ -3,8 +3,9 @@ import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from './clock.ts'
 import type { Attempt, Delivery, Next, ReadyAnswer, Setback, StreamChange } from './delivery.ts'
 import { setLength, Trial } from './delivery-trial.ts'
-import type { HeaderMap, Held, RawHeaders, TrialOwner } from './delivery-trial.ts'
+import type { Held, TrialOwner } from './delivery-trial.ts'
 import { FirstByteTimeoutError } from './errors.ts'
+import { headersFor } from './flat-headers.ts'
 import { retryableStatuses } from './retry.ts'
 
 /** Longest error answer of a worker that is kept while others are tried; a longer one goes to the client as it comes. */
@@ -16,7 +17,8 @@ const asAnError: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: keptByt
 
 /** What the handler of the request controls: the attempt of the moment. */
 class OuterController implements Dispatcher.DispatchController {
-  rawHeaders: RawHeaders = null
+  rawHeaders: string[] | null = null
+  rawTrailers: string[] | null = null
   reason: Error | null = null
   current: Dispatcher.DispatchController | undefined
   private readonly aborting: (reason: Error) => void
@@ -117,7 +119,7 @@ export class Run implements TrialOwner {
     this.pass(chunk)
   }
 
-  ended (trial: Trial, trailers: HeaderMap): void {
+  ended (trial: Trial, trailers: string[]): void {
     this.limit?.cancel()
     const { held } = trial
     if (held !== undefined) {
@@ -175,7 +177,7 @@ export class Run implements TrialOwner {
     const { body, ...head } = answer
     this.outer.current = undefined
     this.relay(undefined, { ...head, exchange, ...asItComes, chunks: [body], size: body.length })
-    this.end({})
+    this.end([])
   }
 
   /** What speaks against a complete answer. */
@@ -204,9 +206,9 @@ export class Run implements TrialOwner {
         if (after !== before) setLength(held, after.length)
       }
     }
-    this.outer.rawHeaders = held.rawHeaders
+    this.outer.rawHeaders = held.flat
     this.delivery.answered({ headers: held.flat, message: held.message }, held.exchange)
-    this.inner.onResponseStart?.(this.outer, held.status, held.headers, held.message)
+    this.inner.onResponseStart?.(this.outer, held.status, headersFor(this.inner, held.flat), held.message)
     for (const chunk of held.chunks) this.pass(chunk)
   }
 
@@ -260,18 +262,19 @@ export class Run implements TrialOwner {
     this.outer.current = undefined
     try {
       this.relay(undefined, kept)
-      this.end({})
+      this.end([])
     } catch (error) {
       // nothing is left that would catch it: the attempt is over
       this.fail(asError(error))
     }
   }
 
-  private end (trailers: HeaderMap): void {
+  private end (trailers: string[]): void {
     this.flush()
     if (this.over) return
     this.over = true
-    this.inner.onResponseEnd?.(this.outer, trailers)
+    this.outer.rawTrailers = trailers
+    this.inner.onResponseEnd?.(this.outer, headersFor(this.inner, trailers))
   }
 
   private fail (error: Error): void {

@@ -26,4 +26,6 @@ export interface Routing {
   readonly opening: Uint8Array | undefined
   /** The conversation as a chain of block hashes. */
   readonly prefix: PrefixChain
+  /** `prefix.length` for those who need no hashes, which costs less to find; where it is not given, `prefix` tells. */
+  readonly promptBytes?: number
 }

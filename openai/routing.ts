@@ -7,9 +7,10 @@ import { hashBytes, prefixChain } from './prefix-chain.ts'
 
 const fieldNames: ReadonlySet<string> = new Set([
   'model', 'stream', 'user', 'session_id', 'user_id', 'session_params', 'messages', 'prompt', 'input', 'instructions', 'tools',
-  'cache_salt', 'system', 'text', 'input_ids', 'token_ids', 'kv_transfer_params', 'previous_response_id'
+  'cache_salt', 'system', 'text', 'input_ids', 'token_ids', 'kv_transfer_params', 'previous_response_id', 'prompt_cache_key', 'conversation'
 ])
 const sessionName: ReadonlySet<string> = new Set(['session_id'])
+const idName: ReadonlySet<string> = new Set(['id'])
 const roleName: ReadonlySet<string> = new Set(['role'])
 
 /** Where the conversation may stand, the likeliest first; two paths know better. */
@@ -103,6 +104,12 @@ export class RequestRouting implements Routing {
     return this.chain
   }
 
+  get promptBytes (): number {
+    if (this.chain !== undefined) return this.chain.length
+    const span = this.conversation()?.span
+    return span === undefined ? 0 : growthPoint(this.body, span) - span.start
+  }
+
   /** The span of a top-level field; null counts as absent. */
   private field (name: string): Span | undefined {
     this.fields ??= locateFields(this.body, fieldNames) ?? noFields
@@ -116,11 +123,18 @@ export class RequestRouting implements Routing {
     return multipartField(this.body, this.header('content-type'), 'model') || undefined
   }
 
+  /** The Rust router's fields in its order, then those of OpenAI's API. */
   private findSession (): string | undefined {
-    const params = this.field('session_params')
-    const inner = params && locateFields(this.body, sessionName, params.start, params.end)?.get('session_id')
-    return this.named('session', inner) ?? this.named('user', this.field('user')) ??
-      this.named('session', this.field('session_id')) ?? this.named('user', this.field('user_id'))
+    return this.named('session', this.inner('session_params', sessionName)) ?? this.named('user', this.field('user')) ??
+      this.named('session', this.field('session_id')) ?? this.named('user', this.field('user_id')) ??
+      this.named('session', this.field('prompt_cache_key')) ??
+      this.named('session', this.field('conversation')) ?? this.named('session', this.inner('conversation', idName))
+  }
+
+  /** The only field asked for of a field that is an object. */
+  private inner (name: string, names: ReadonlySet<string>): Span | undefined {
+    const outer = this.field(name)
+    return outer && locateFields(this.body, names, outer.start, outer.end)?.values().next().value
   }
 
   private named (kind: 'session' | 'user', span: Span | undefined): string | undefined {

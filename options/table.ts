@@ -4,6 +4,7 @@ import { accessTable } from './access-table.ts'
 import { authenticationTable } from './authentication-table.ts'
 import { disaggregationTable, policies } from './disaggregation-table.ts'
 import { discoveryTable } from './discovery-table.ts'
+import { routingTable } from './routing-table.ts'
 import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
 
@@ -262,8 +263,9 @@ export const optionTable = [
   },
   {
     name: 'load-scrape-interval-secs', type: 'number', min: 0, max: longest, default: 5, placeholder: 'SECS', group: 'Policy',
-    help: "power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
+    help: "least_load, power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
   },
+  ...routingTable,
 
   {
     name: 'prometheus-host', type: 'string', format: 'hostname', default: '127.0.0.1', placeholder: 'ADDRESS', group: 'Metrics',
@@ -281,6 +283,14 @@ export const optionTable = [
   {
     name: 'log-dir', type: 'string', format: 'path', default: undefined, placeholder: 'DIR', group: 'Logging',
     help: 'Folder for log files besides the log on standard output; a relative one is in the working directory.'
+  },
+  {
+    name: 'record-trace', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Logging',
+    help: 'File in which each generation request becomes a line for npm run replay: its moment, lengths, and salted hashes of its prompt and session, never what it says. One that is there is kept as FILE.1.'
+  },
+  {
+    name: 'record-trace-max-mb', type: 'integer', min: 1, max: 1048576, default: 1024, placeholder: 'MB', group: 'Logging',
+    help: 'Size at which the recording ends, in millions of bytes; the default is a few hundred thousand requests.'
   },
   {
     name: 'access-log', type: 'switch', default: false, group: 'Logging',

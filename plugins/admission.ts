@@ -8,6 +8,7 @@ import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { QueueFullError, QueueTimeoutError } from '../core/errors.ts'
 import { isClosed } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import { WorkerBound } from '../core/worker-bound.ts'
 
 /** Options of the admission plugin that may change while it runs. */
@@ -126,8 +127,8 @@ const plugin: FastifyPluginAsync<AdmissionPluginOptions> = async (fastify, optio
         next(new QueueFullError())
       }
     })
-    // after all others have heard of the end: the next one must find the worker given back
-    reply.raw.once('close', () => queueMicrotask(() => ticket.leave()))
+    // the call has been settled by then: the next one must find the worker given back
+    whenClosed(reply.raw, () => ticket.leave())
   }
 
   // on the routes themselves, and so after the hooks of all plugins: those who watch a request watch it while it waits, too

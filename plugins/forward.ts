@@ -11,6 +11,7 @@ import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
 import { cutOff, isClosed, isComplete } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
 import type { Role, Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
@@ -35,6 +36,8 @@ export interface ForwardingLimits {
   firstByteTimeoutSecs?: number
   /** Forwards the bearer of a client that the router itself recognised; without it, it stays here. Default false. */
   forwardAuthorization?: boolean
+  /** Every answer says which worker was chosen, and why; else those that were asked for it. Default false. */
+  explainDecisions?: boolean
 }
 
 /** Options of the forward plugin. */
@@ -100,7 +103,9 @@ function explain (call: Call): string {
   const match = decision.match === undefined ? '' : `; match=${decision.match.toFixed(3)}`
   const { prefill, reason } = call.split ?? {}
   const split = reason === undefined ? '' : `; split=${reason}` + (prefill === undefined ? '' : `; prefill=${prefill.assignment.worker.alias}`)
-  return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}${split}`
+  const session = decision.session === undefined ? '' : `; session=${decision.session}`
+  const uncached = decision.uncachedTokens === undefined ? '' : `; uncached=${Math.round(decision.uncachedTokens)}`
+  return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}${session}${uncached}${split}`
 }
 
 /** A path segment that leads up, in clear or encoded. */
@@ -240,7 +245,7 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
       this.send(error)
     }
     const over = deliveries.add(delivery, end)
-    this.raw.once('close', () => {
+    whenClosed(this.raw, () => {
       over()
       if (isComplete(this.raw)) return
       gone = true
@@ -261,15 +266,16 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
 
   function present (reply: FastifyReply, call: Call): void {
     reply.request.workerCall = call
-    if (reply.request.headers['x-vllm-router-explain'] !== undefined) reply.header('x-vllm-router-decision', explain(call))
+    if (options.explainDecisions === true || reply.request.headers['x-vllm-router-explain'] !== undefined) reply.header('x-vllm-router-decision', explain(call))
   }
 
   function chosen (reply: FastifyReply, call: Call): void {
     const { worker, policy, decision, candidates } = call.assignment
     const { request } = reply
+    calls.emit('chosen', call, request)
     if (call.leg !== 'prefill') present(reply, call)
     if (!debugLevels.has(fastify.log.level)) return
-    fastify.log.debug({ reqId: request.id, worker: worker.id, leg: call.leg, split: call.split?.reason, policy, reason: decision.reason, match: decision.match, candidates }, 'worker chosen')
+    fastify.log.debug({ reqId: request.id, worker: worker.id, leg: call.leg, split: call.split?.reason, policy, reason: decision.reason, match: decision.match, session: decision.session, uncachedTokens: decision.uncachedTokens, candidates }, 'worker chosen')
   }
 }
 

@@ -30,6 +30,8 @@ export interface Assignment {
   readonly worker: Worker
   readonly policy: string
   readonly decision: Decision
+  /** The request it was made for. */
+  readonly routing: Routing
   /** How many workers could have been chosen. */
   readonly candidates: number
   /** The first byte of the answer came. */
@@ -127,6 +129,7 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
       worker,
       policy: policy.name,
       decision,
+      routing,
       candidates: candidates.workers.length,
       firstByte: () => policy.firstByte?.(worker, routing),
       finish: how => {

@@ -43,7 +43,7 @@ export function cacheAware (context: PolicyContext, options: CacheAwareOptions =
   /** What a worker has to do, in requests: those in flight, and the prompts among them that are not computed, in average prompts. */
   const load = (worker: Worker): number => worker.inFlight + loads.pendingAt(work.slotOf(worker)) / work.promptTokens
 
-  /** The least loaded of the one with the fewest requests in flight and of 64 candidates in a row. */
+  /** The least loaded of the one with the fewest requests in flight and of 32 candidates in a row. */
   const coldest = (candidates: Candidates): Worker => {
     const random = context.random()
     const fewest = leastLoaded(candidates, random)

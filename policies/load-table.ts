@@ -9,7 +9,7 @@ const saved = 3
 const leastCrowding = 0.1
 const mostCrowding = 4
 /** At most so many candidates are looked at: a window that begins anywhere, so that a choice takes no longer in a larger fleet. */
-const window = 64
+const window = 32
 
 /** What is the same for all workers; changes with what is learned. */
 export interface Rates {
@@ -23,7 +23,7 @@ export interface Rates {
 
 /**
  * By slot. Slot 0 is for workers nobody keeps anything for. Array elements are read `as number` because every slot lies within the arrays.
- * `coldest`, `crowding` and `idlest` look at 64 candidates at most, from a place on that `random` (0 ≤ x < 1) decides.
+ * `coldest`, `crowding` and `idlest` look at 32 candidates at most, from a place on that `random` (0 ≤ x < 1) decides.
  */
 export class LoadTable {
   readonly rates: Rates = { perToken: 0.1, tokensPerAnswer: 0, prompt: 1024 }

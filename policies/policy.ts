@@ -18,13 +18,17 @@ export interface Decision {
   reason: Reason
   /** Share of the conversation (0 to 1) believed to be in the chosen worker's KV cache, where the policy knows. */
   match?: number
+  /** What told the policy which session the request belongs to, where it asked; never the session itself. */
+  session?: 'header' | 'session' | 'conversation'
+  /** Tokens of the prompt that the chosen worker will have to compute, where the policy has an estimate. */
+  uncachedTokens?: number
 }
 
 /** How a lease ended, as far as a policy may care. */
 export interface Finished {
   /** The worker answered and the answer was relayed to its end. */
   readonly ok: boolean
-  /** Milliseconds from dispatch to the first byte of the answer; undefined when there was none. */
+  /** Milliseconds from dispatch to the first byte of the answer; undefined when there was none, and `firstByte` was not called. */
   readonly firstByteMs: number | undefined
   /** Milliseconds from dispatch to the end. */
   readonly durationMs: number
@@ -53,6 +57,8 @@ export interface Policy {
   finished? (worker: Worker, routing: Routing, how: Finished): void
   workerAdded? (worker: Worker): void
   workerRemoved? (worker: Worker): void
+  /** A client says that a session is over, by the id it named it with; true when there was one. */
+  finishSession? (id: string): boolean
   /** Forgets what it learned about the contents of KV caches. */
   flush? (): void
   /** Entries kept per worker, for metrics; undefined when the policy keeps none. */

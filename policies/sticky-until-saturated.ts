@@ -11,10 +11,10 @@ import { SessionTable } from './session-table.ts'
 export interface StickyUntilSaturatedOptions extends KnownPrefixesOptions {}
 
 /** Holders of a block that are looked at: of the longest beginning anybody has, and of each beginning half as long as the one before. */
-const holders = 8
+const holders = 6
 const fewerHolders = 4
 /** Candidates compared in all. */
-const compared = 12
+const compared = 8
 /** Part of a prompt that a session's worker is given credit for where nothing of the text is known anywhere. */
 const sessionCredit = 1 / 8
 
