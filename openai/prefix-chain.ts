@@ -56,6 +56,12 @@ export function prefixChain (bytes: Uint8Array, seed: number | string): PrefixCh
   return { hashes, ends, length }
 }
 
+/** A chain told by its hashes alone; what lies behind the last block is not part of it. */
+export function chainOf (hashes: readonly number[]): PrefixChain {
+  const ends = blockEnds.slice(0, hashes.length)
+  return { hashes, ends, length: ends.at(-1) ?? 0 }
+}
+
 /** A hash of all of `bytes`, their number and `seed`: a safe integer, the same on every machine. */
 export function hashBytes (bytes: Uint8Array, seed: number): number {
   const length = bytes.byteLength

@@ -19,6 +19,10 @@ export const optionTable = [
     help: 'Port to listen on; 0 takes any free one.'
   },
   {
+    name: 'processes', type: 'integer', min: 1, max: 64, default: 1, group: 'Server',
+    help: 'Processes that serve the port; one of them is enough for most fleets. With more, one further process looks after workers and metrics, and limits are shared out: see docs/processes.md.'
+  },
+  {
     name: 'max-payload-size', type: 'integer', min: 1, max: 4294967296, default: 536870912, placeholder: 'BYTES', group: 'Server',
     help: 'Largest request body in bytes; a larger one is answered with 413.'
   },

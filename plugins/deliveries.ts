@@ -1,11 +1,18 @@
 // The requests that are with workers: found and ended by those who cannot wait for their end.
+import { EventEmitter } from 'node:events'
 import { ShuttingDownError, WorkerRemovedError } from '../core/errors.ts'
 import { InFlight } from '../core/in-flight.ts'
 import type { Worker } from '../core/worker.ts'
 import type { ClientDelivery } from './request-delivery.ts'
 
+/** What deliveries tell. */
+export interface DeliveryEvents {
+  /** What a worker has was ended. */
+  cut: [worker: Worker]
+}
+
 /** `fastify.deliveries`. */
-export class Deliveries {
+export class Deliveries extends EventEmitter<DeliveryEvents> {
   private readonly live = new InFlight<{ delivery: ClientDelivery, end: (error: Error) => void }>()
 
   get size (): number {
@@ -32,6 +39,7 @@ export class Deliveries {
   cut (worker: Worker): number {
     const calls = [...this.live].flatMap(({ delivery }) => delivery.underWay()).filter(call => call.assignment.worker === worker)
     for (const call of calls) call.exchange.cut(new WorkerRemovedError())
+    this.emit('cut', worker)
     return calls.length
   }
 }

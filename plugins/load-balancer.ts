@@ -44,9 +44,11 @@ const nobody = new Candidates([])
 
 /** What the balancer tells. */
 export interface BalancerEvents {
-  assigned: [assignment: Assignment]
+  assigned: [assignment: Assignment, routing: Routing]
   /** A chosen worker was given back. */
   finished: [assignment: Assignment]
+  /** What was known of KV caches is forgotten. */
+  flushed: []
   /** Another policy chooses from now on. */
   policy: [policy: Policy, before: Policy, role: Role]
   /** A request named a model that no ready worker is known to serve. */
@@ -95,6 +97,12 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     this.emit('policy', policy, before, role)
   }
 
+  /** Forgets what policies know of KV caches. */
+  flush (): void {
+    for (const role of this.roles) this.policyOf(role).flush?.()
+    this.emit('flushed')
+  }
+
   /** True when a policy reads what workers say of their load. */
   get wantsForeignLoad (): boolean {
     return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
@@ -140,7 +148,7 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     }
     try {
       policy.dispatched?.(worker, routing)
-      this.emit('assigned', assignment)
+      this.emit('assigned', assignment, routing)
     } catch (error) {
       // nobody will ever finish this assignment
       if (lease.end()) this.emit('finished', assignment)

@@ -84,17 +84,20 @@ export interface Readings {
 
 const prefix = 'vllm_router_'
 
+/** How one number is made of those of several processes (`--processes`); `first`: the first process knows it for all. */
+type Together = 'sum' | 'min' | 'max' | 'first'
+
 /** What makes metrics in a registry, where none with labels is asked for: their one series. */
 export interface Makers {
   counter (name: string, help: string): Count
-  counters (name: string, help: string, labelNames: readonly string[]): Family<Count>
+  counters (name: string, help: string, labelNames: readonly string[], together?: Together): Family<Count>
   histogram (name: string, help: string, buckets: readonly number[]): Spread
   histograms (name: string, help: string, buckets: readonly number[], labelNames: readonly string[]): Family<Spread>
 }
 
 /** Makes metrics in a registry. */
 export function makersFor (client: typeof promClient, register: Registry): Makers {
-  const counters: Makers['counters'] = (name, help, labelNames) => countFamily(client, register, prefix + name, help, labelNames)
+  const counters: Makers['counters'] = (name, help, labelNames, together) => countFamily(client, register, prefix + name, help, labelNames, together)
   const histograms: Makers['histograms'] = (name, help, buckets, labelNames) => spreadFamily(client, register, prefix + name, help, buckets, labelNames)
   return {
     counters,
@@ -130,7 +133,7 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
     retries: counters('retries_total', 'Attempts that were followed by another at the same request, by route', ['route']),
     retriesExhausted: counters('retries_exhausted_total', 'Requests that were tried again and got an error all the same, by route', ['route']),
     retryBackoff: histograms('retry_backoff_duration_seconds', 'Pause before another attempt, by the number of the attempt before it (1 to 10, 10+); 0 after a refused connection', durations, ['attempt']),
-    discoveryUpdates: counters('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source']),
+    discoveryUpdates: counters('discovery_updates_total', 'Changes of the fleet: workers that came or went, by source', ['source'], 'first'),
     registrations: counters('discovery_registrations_total', 'What workers that announce themselves did, by source and result: added, changed, renewed, expired', ['source', 'result']),
     registrationsRefused: counters('discovery_registrations_refused_total', 'Announcements of workers that were not taken, by source and reason: malformed, not_allowed, full, conflict', ['source', 'reason']),
     breakerTransitions: counters('cb_state_transitions_total', 'Moves of a worker\'s circuit breaker, by the states it went from and to: closed, open, half_open', ['worker', 'from', 'to']),
@@ -148,15 +151,16 @@ export function eventMetrics (client: typeof promClient, register: Registry): Ro
 /** Makes the gauges, which are read from the router when somebody asks for metrics: they cost nothing in between. */
 export function gauges (client: typeof promClient, register: Registry, readings: Readings): void {
   const registers = [register]
-  const gauge = (name: string, help: string, collect: (this: promClient.Gauge) => void): void => {
-    new client.Gauge({ name: prefix + name, help, registers, collect }) // eslint-disable-line no-new
+  const gauge = (name: string, help: string, aggregator: Together, collect: (this: promClient.Gauge) => void): void => {
+    new client.Gauge({ name: prefix + name, help, registers, aggregator, collect }) // eslint-disable-line no-new
   }
-  const perWorker = (name: string, help: string, read: (worker: WorkerReading) => number | undefined): void => {
+  const perWorker = (name: string, help: string, aggregator: Together, read: (worker: WorkerReading) => number | undefined): void => {
     // eslint-disable-next-line no-new
     new client.Gauge({
       name: prefix + name,
       help,
       registers,
+      aggregator,
       labelNames: ['worker'],
       collect () {
         // from nothing each time, so that the series of workers that are gone go too
@@ -168,17 +172,17 @@ export function gauges (client: typeof promClient, register: Registry, readings:
       }
     })
   }
-  gauge('active_workers', 'Workers that may be picked now', function () { this.set(readings.ready()) })
-  gauge('min_load', 'Fewest requests in flight on any ready worker', function () { this.set(readings.minInFlight()) })
-  gauge('max_load', 'Most requests in flight on any ready worker', function () { this.set(readings.maxInFlight()) })
-  gauge('queue_depth', 'Requests that wait for a place among those in flight', function () { this.set(readings.queued()) })
-  gauge('in_flight_requests', 'Requests for workers that were let in and have not ended', function () { this.set(readings.admitted()) })
-  perWorker('worker_health', '1 while a worker is ready, else 0', worker => worker.ready ? 1 : 0)
-  perWorker('running_requests', 'Requests of this router in flight on a worker', worker => worker.inFlight)
-  perWorker('worker_load', 'Load of a worker as policies see it: requests in flight here, and others\' as the worker reports them', worker => worker.load)
-  perWorker('tree_size', 'What the policy remembers for a worker: blocks of prompts, or sessions', worker => worker.indexed)
-  perWorker('cb_state', 'State of a worker\'s circuit breaker: 0 closed, 1 open, 2 half open', worker => worker.breaker && breakerStates[worker.breaker])
-  perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', worker => worker.weight)
+  gauge('active_workers', 'Workers that may be picked now', 'min', function () { this.set(readings.ready()) })
+  gauge('min_load', 'Fewest requests in flight on any ready worker', 'min', function () { this.set(readings.minInFlight()) })
+  gauge('max_load', 'Most requests in flight on any ready worker', 'max', function () { this.set(readings.maxInFlight()) })
+  gauge('queue_depth', 'Requests that wait for a place among those in flight', 'sum', function () { this.set(readings.queued()) })
+  gauge('in_flight_requests', 'Requests for workers that were let in and have not ended', 'sum', function () { this.set(readings.admitted()) })
+  perWorker('worker_health', '1 while a worker is ready, else 0', 'min', worker => worker.ready ? 1 : 0)
+  perWorker('running_requests', 'Requests of this router in flight on a worker', 'sum', worker => worker.inFlight)
+  perWorker('worker_load', 'Load of a worker as policies see it: requests in flight here, and others\' as the worker reports them', 'max', worker => worker.load)
+  perWorker('tree_size', 'What the policy remembers for a worker: blocks of prompts, or sessions', 'max', worker => worker.indexed)
+  perWorker('cb_state', 'State of a worker\'s circuit breaker: 0 closed, 1 open, 2 half open', 'max', worker => worker.breaker && breakerStates[worker.breaker])
+  perWorker('worker_weight', 'Part of its fair share of requests that a worker gets: less than 1 while it is far slower, or fails far more, than its peers', 'min', worker => worker.weight)
   // eslint-disable-next-line no-new
   new client.Gauge({
     name: prefix + 'auth_cache_entries',
@@ -217,6 +221,7 @@ function sourceMetrics (client: typeof promClient, register: Registry, sources: 
       name: prefix + name,
       help,
       registers,
+      aggregator: 'first',
       labelNames: ['source'],
       collect () {
         this.reset()

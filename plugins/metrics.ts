@@ -81,7 +81,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
         yield {
           id: worker.id,
           ready: worker.state === 'ready',
-          inFlight: worker.inFlight,
+          inFlight: worker.inFlight - worker.elsewhere,
           load: worker.load,
           indexed: balancer.policyOf(worker.role).size?.(worker),
           weight: worker.weight,

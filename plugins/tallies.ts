@@ -71,8 +71,10 @@ export class Family<Series> {
   }
 }
 
-/** Makes a counter in a registry. */
-export function countFamily (client: typeof promClient, register: Registry, name: string, help: string, labelNames: readonly string[]): Family<Count> {
+/** Makes a counter in a registry. @param together how the numbers of several processes become one */
+export function countFamily (
+  client: typeof promClient, register: Registry, name: string, help: string, labelNames: readonly string[], together: promClient.Aggregator = 'sum'
+): Family<Count> {
   const family = new Family(labelNames, () => new Count())
   // eslint-disable-next-line no-new
   new client.Counter({
@@ -80,6 +82,7 @@ export function countFamily (client: typeof promClient, register: Registry, name
     help,
     labelNames: [...labelNames],
     registers: [register],
+    aggregator: together,
     collect () {
       this.reset()
       for (const { labels, series } of family) this.inc(labels, series.value)

@@ -95,6 +95,7 @@ export function cacheAware (context: PolicyContext, options: CacheAwareOptions =
       work.dispatched(worker, routing, work.tokens(prefix.length - known.bytes(worker, prefix)))
       known.sent(worker, prefix)
     },
+    heard: (worker, chain) => { known.sent(worker, chain) },
     firstByte: (worker, routing) => { work.firstByte(worker, routing) },
     finished: (worker, routing, how) => { work.finished(worker, routing, how) },
     workerAdded: worker => { work.added(worker) },

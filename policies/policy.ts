@@ -1,6 +1,6 @@
 // What a load-balancing policy is: a plain object that chooses one of the candidates for one request.
 import type { Candidates } from '../core/candidates.ts'
-import type { Routing } from '../core/routing.ts'
+import type { PrefixChain, Routing } from '../core/routing.ts'
 import type { Worker } from '../core/worker.ts'
 
 export type { PrefixChain, Routing } from '../core/routing.ts'
@@ -51,6 +51,8 @@ export interface Policy {
   pick (candidates: Candidates, routing: Routing): Decision
   /** The request is on its way to `worker` (always after the `pick` it follows from, but maybe not to the worker picked). */
   dispatched? (worker: Worker, routing: Routing): void
+  /** Another process of this router sent `worker` a conversation, maybe a moment ago. What a policy lacks this for is not told. */
+  heard? (worker: Worker, prefix: PrefixChain): void
   /** The first byte of the answer came. */
   firstByte? (worker: Worker, routing: Routing): void
   /** The request is over, whoever ended it. Once per `dispatched`. */

@@ -4,11 +4,13 @@ import { candidateAt } from './choose.ts'
 import { KnownPrefixes } from './known-prefixes.ts'
 import type { KnownPrefixesOptions } from './known-prefixes.ts'
 import { OutstandingWork } from './outstanding-work.ts'
-import type { Decision, Policy, PolicyContext, Routing } from './policy.ts'
+import type { Decision, Policy, PolicyContext } from './policy.ts'
+import { keyHeaders, sessionKey } from './routing-key.ts'
+import type { KeyOptions } from './routing-key.ts'
 import { SessionTable } from './session-table.ts'
 
 /** Options of `stickyUntilSaturated`. */
-export interface StickyUntilSaturatedOptions extends KnownPrefixesOptions {}
+export interface StickyUntilSaturatedOptions extends KnownPrefixesOptions, KeyOptions {}
 
 /** Holders of a block that are looked at: of the longest beginning anybody has, and of each beginning half as long as the one before. */
 const holders = 6
@@ -18,10 +20,8 @@ const compared = 8
 /** Part of a prompt that a session's worker is given credit for where nothing of the text is known anywhere. */
 const sessionCredit = 1 / 8
 
-/** The session a request says it belongs to. */
-function sessionOf (routing: Routing): string | undefined {
-  return routing.session ?? routing.header('x-session-id')
-}
+/** Headers that name a request or a whole tenant rather than a session. */
+const noSessions: ReadonlySet<string> = new Set(['x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'])
 
 /**
  * Of the coldest candidate, the session's last worker and those that have a beginning of the conversation, the one where all requests together
@@ -33,6 +33,7 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
   const { loads } = work
   const known = new KnownPrefixes(options, work, random)
   const sessions = new SessionTable()
+  const headers = (options.sessionHeaders ?? keyHeaders).filter(name => options.sessionHeaders !== undefined || !noSessions.has(name))
 
   return {
     name: 'sticky_until_saturated',
@@ -44,8 +45,8 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       const slots = work.slotsOf(candidates)
       const start = random()
       const crowding = loads.crowding(slots, start)
-      const key = sessionOf(routing)
-      const home = key === undefined ? undefined : sessions.find(key)
+      const key = sessionKey(routing, headers)
+      const home = key === undefined ? undefined : sessions.find(key.key)
       const depth = known.index.depth(hashes)
       // where the text tells nothing, a session's prompt is at least as long as its last one
       const total = Math.max(work.tokens(prefix.length), hashes.length === 0 && home !== undefined ? home.tokens : 0)
@@ -96,7 +97,10 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       }
       const worker = best ?? coldest
       const reason = most === 0 ? 'prefix_miss' : had < most ? 'imbalance' : unmatched ? 'session' : 'prefix_hit'
-      return { worker, reason, match: unmatched || total === 0 ? 0 : Math.min(1, had / total) }
+      const kept = unmatched ? 0 : had
+      return {
+        worker, reason, match: total === 0 ? 0 : Math.min(1, kept / total), uncachedTokens: Math.round(total - kept), ...(key === undefined ? {} : { session: key.reason })
+      }
     },
 
     dispatched (worker, routing) {
@@ -104,9 +108,10 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       const { prefix } = routing
       work.dispatched(worker, routing, work.tokens(prefix.length - known.bytes(worker, prefix)))
       known.sent(worker, prefix)
-      const key = sessionOf(routing)
-      if (key !== undefined) sessions.sent(key, worker, work.tokens(prefix.length))
+      const key = sessionKey(routing, headers)
+      if (key !== undefined) sessions.sent(key.key, worker, work.tokens(prefix.length))
     },
+    heard: (worker, chain) => { known.sent(worker, chain) },
     firstByte: (worker, routing) => { work.firstByte(worker, routing) },
     finished: (worker, routing, how) => { work.finished(worker, routing, how) },
     workerAdded: worker => { work.added(worker) },

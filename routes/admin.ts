@@ -83,7 +83,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
     sources: worker.sources,
     models: [...worker.models?.keys() ?? []],
     in_flight: worker.inFlight,
-    processed: worker.processed,
+    processed: worker.processed + worker.processedElsewhere,
     ...(worker.spec.bootstrapPort === undefined ? {} : { bootstrap_port: worker.spec.bootstrapPort }),
     labels: worker.spec.labels ?? {}
   }
@@ -182,7 +182,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   })
 
   fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not', response: answers.flushed } }, async (_request, reply) => {
-    for (const role of balancer.roles) balancer.policyOf(role).flush?.()
+    balancer.flush()
     disaggregationOf(fastify)?.flush()
     const workers = await inBatches(registry.urls(), fanOut, async url => {
       const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)

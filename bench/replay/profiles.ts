@@ -33,6 +33,7 @@ export const profiles = {
       'Prefill: 2 × 35e9 operations a token for the weights and 4 × 62 × 96 × 128 × 50,000 for attention half way through such a prompt, at 45 % of 8 × 989 TFLOPS dense BF16 (NVIDIA H200 data sheet). Step: 35 GB of active weights and as much again for further experts at 60 % of 8 × 4.8 TB/s, ' +
       'and 7 ms of communication; 1 ms a sequence for its 25 GB of the cache.',
     kvTokens: 1_990_000,
+    kvBytes: 253_952,
     engine: { prefillRate: 16_000, interTokenLatencyMs: 10, interTokenSlopeMs: 1, maxNumSeqs: 256, maxNumBatchedTokens: 8192 }
   }
 } as const satisfies Record<string, Profile>
