@@ -103,6 +103,10 @@ export function cacheAware (context: PolicyContext, options: CacheAwareOptions =
       work.remove(worker)
       known.remove(worker)
     },
+    workerLost (worker) {
+      work.restarted(worker)
+      known.remove(worker)
+    },
     flush: () => { known.flush() },
     size: worker => known.index.size(worker)
   }

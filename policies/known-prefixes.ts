@@ -8,7 +8,7 @@ import { PrefixIndex } from './prefix-index.ts'
 export interface KnownPrefixesOptions {
   /** Bytes of conversation remembered per worker, less where its KV cache is known to hold less. Default 2^25. */
   readonly maxTreeSize?: number
-  /** Blocks remembered over all workers, each 60 to 70 bytes of memory. Default 2,000,000. */
+  /** Blocks remembered over all workers, each about 80 bytes of memory. Default 2,000,000. */
   readonly maxIndexEntries?: number
 }
 

@@ -38,7 +38,7 @@ interface Ticket extends Timing {
 class Account {
   /** Place of its numbers; that of a worker that left is given out again. */
   readonly slot: number
-  readonly speed: WorkerSpeed
+  speed: WorkerSpeed
   /** Requests whose answer has begun. */
   decoding = 0
   /** Tokens of prompts computed so far, and steps of the engine in which they came to their end. */
@@ -213,6 +213,14 @@ export class OutstandingWork {
     this.accounts.delete(worker)
     this.loads.clear(account.slot)
     this.free.push(account.slot)
+  }
+
+  /** Forgets how fast a worker was; what is on its way stays charged. */
+  restarted (worker: Worker): void {
+    const account = this.accounts.get(worker)
+    if (account === undefined) return
+    account.speed = new WorkerSpeed(this.fleet)
+    this.loads.setPerToken(account.slot, undefined)
   }
 
   /** Whether a worker has left. */

@@ -9,7 +9,7 @@ import type { PrefixChain } from './policy.ts'
 export interface PrefixIndexOptions {
   /** Bytes of conversation remembered per worker. */
   readonly maxBytes: number
-  /** Entries over all workers; one is a block remembered for a worker and takes 60 to 70 bytes, outside the JavaScript heap. */
+  /** Entries over all workers; one is a block remembered for a worker and takes about 80 bytes, outside the JavaScript heap. */
   readonly maxEntries: number
   /** Any 32-bit number that clients cannot know: without it they could send prompts that all fall into one chain of the table. Default 0. */
   readonly salt?: number

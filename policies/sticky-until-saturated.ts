@@ -120,6 +120,11 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       known.remove(worker)
       sessions.remove(worker)
     },
+    workerLost (worker) {
+      work.restarted(worker)
+      known.remove(worker)
+      sessions.remove(worker)
+    },
     flush () {
       known.flush()
       sessions.clear()
