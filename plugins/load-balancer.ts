@@ -75,6 +75,9 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     registry.on('added', worker => this.choosers[worker.role]?.workerAdded?.(worker))
     registry.on('elsewhere', worker => this.choosers[worker.role]?.loadChanged?.(worker))
     registry.on('removed', worker => this.choosers[worker.role]?.workerRemoved?.(worker))
+    registry.on('changed', worker => {
+      if (worker.state === 'unhealthy' || worker.state === 'starting') this.choosers[worker.role]?.workerLost?.(worker)
+    })
   }
 
   /** Who chooses among the workers that answer clients. */
@@ -115,6 +118,11 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
   /** True when a policy reads what workers say of their load. */
   get wantsForeignLoad (): boolean {
     return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
+  }
+
+  /** True when a policy reads how large workers' KV caches are. */
+  get wantsKvTokens (): boolean {
+    return this.roles.some(role => this.policyOf(role).wantsKvTokens === true)
   }
 
   /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to and the request allows it. */

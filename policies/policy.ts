@@ -73,6 +73,8 @@ export interface Policy {
   takeSessions? (): readonly PlacedSession[]
   /** Another process of this router told one of its sessions. */
   sessionHeard? (session: PlacedSession): void
+  /** The worker does not answer: when it comes back its KV cache is probably empty, and it may be another machine. */
+  workerLost? (worker: Worker): void
   /** A client says that a session is over, by the id it named it with; true when there was one. */
   finishSession? (id: string): boolean
   /** Forgets what it learned about the contents of KV caches. */
