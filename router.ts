@@ -23,6 +23,7 @@ import bodyTimeout from './plugins/body-timeout.ts'
 import caller from './plugins/caller.ts'
 import circuitBreaker from './plugins/circuit-breaker.ts'
 import crossOrigin from './plugins/cors.ts'
+import decisions from './plugins/decisions.ts'
 import disaggregation from './plugins/disaggregation.ts'
 import discovery from './plugins/discovery.ts'
 import drain from './plugins/drain.ts'
@@ -37,6 +38,7 @@ import metrics from './plugins/metrics.ts'
 import openApi from './plugins/openapi.ts'
 import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
+import recordTrace from './plugins/record-trace.ts'
 import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
 import strictRequests from './plugins/strict-requests.ts'
@@ -44,6 +46,7 @@ import upstream from './plugins/upstream.ts'
 import workers from './plugins/workers.ts'
 import type { Policy } from './policies/policy.ts'
 import adminRoutes from './routes/admin.ts'
+import decisionRoutes from './routes/decisions.ts'
 import modelRoutes from './routes/models.ts'
 import openAiRoutes from './routes/openai.ts'
 import { closeOwnPaths, openPreflights } from './routes/own-methods.ts'
@@ -177,7 +180,11 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
     ...pick(options, 'intraNodeDataParallelSize', 'prefillDataParallelSize', 'decodeDataParallelSize'), roles: splits ? ['prefill', 'decode'] : ['regular']
   })
   await fastify.register(loadBalancer, {
-    policy, prefillPolicy, decodePolicy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
+    policy,
+    prefillPolicy,
+    decodePolicy,
+    ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries',
+      'sessionHeaders', 'hashBalanceFactor', 'sessionTtlSecs', 'maxSessions')
   })
   await fastify.register(upstream, pick(options,
     'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs',
@@ -188,10 +195,11 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
       'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
   }
   await fastify.register(forward, pick(options,
-    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'))
+    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization', 'explainDecisions'))
+  await fastify.register(decisions, pick(options, 'decisionRingSize'))
   if (splits) {
     await fastify.register(disaggregation, {
-      ...pick(options, 'pdMinUncachedTokens', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
+      ...pick(options, 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
       kvConnector: options.kvConnector ?? (discovered.length > 0 ? 'auto' : 'nixl')
     })
   }
@@ -204,6 +212,8 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(outlierDetection, pick(options, 'disableOutlierDetection', 'outlierMaxPercent'))
   await fastify.register(admission, pick(options,
     'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
+  // before the metrics, which count what it loses
+  if (options.recordTrace !== undefined) await fastify.register(recordTrace, { recordTrace: options.recordTrace, ...pick(options, 'recordTraceMaxMb', 'sessionHeaders') })
   await fastify.register(metrics, pick(options, 'authCallerLabels'))
   if (listens !== false) {
     await fastify.register(metricsListener, { ...pick(options, 'prometheusHost', 'prometheusPort'), source: listens === true ? undefined : listens })
@@ -224,6 +234,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   const closePaths = closeOwnPaths(fastify)
   await fastify.register(probeRoutes)
   await fastify.register(adminRoutes, { version })
+  await fastify.register(decisionRoutes)
   closePaths()
   const answerPreflights = crossesOrigins && !forwardUnknownPaths ? openPreflights(fastify) : undefined
   await fastify.register(modelRoutes)

@@ -87,6 +87,8 @@ export class Worker {
   elsewhere = 0
   /** Requests running or waiting there that are not this router's, as last seen in the worker's own metrics. */
   foreignLoad = 0
+  /** Tokens whose keys and values fit into its KV cache, as its own metrics tell; undefined until somebody has looked. */
+  kvTokens: number | undefined
   /** Requests ever leased here by this process, and by the others. */
   processed = 0
   processedElsewhere = 0

@@ -1,7 +1,7 @@
 // What both legs of a request send: the client's bytes with a few members changed; and which requests can be split at all.
 import { eachElement, locateFields, readBoolean, readText } from '../openai/locate.ts'
 import type { Span } from '../openai/locate.ts'
-import { edits, splice } from './splice.ts'
+import { append, edits, splice } from './splice.ts'
 import type { Edits, Json } from './splice.ts'
 
 /** Paths whose requests make a KV cache that can be handed over, as far as vLLM's connectors go. */
@@ -10,6 +10,7 @@ export const splitPaths: ReadonlySet<string> = new Set(['/v1/chat/completions', 
 /** Paths whose requests go through an engine that knows nothing but legs. */
 export const pairedPaths: ReadonlySet<string> = new Set([...splitPaths, '/v1/messages', '/generate'])
 
+const transfer = 'kv_transfer_params'
 const whole = { stream: { set: 'false' }, stream_options: 'remove' } as const
 /** One token, made under all circumstances: a prefill that ends by itself hands nothing over. */
 const oneToken = { max_tokens: { set: '1' }, min_tokens: { set: '1' } } as const
@@ -22,28 +23,34 @@ const byPath: ReadonlyMap<string, Edits> = new Map([
 /**
  * The body of the prefill leg: one token, not streamed, and the connector's `kv_transfer_params` where it has some.
  * Undefined when the body is no JSON object.
+ * @param without the body is known to have no `kv_transfer_params`, not even null
  */
-export function prefillBody (body: Buffer, path: string, params: Json | undefined): Buffer | undefined {
-  const changes = byPath.get(path) ?? completions
-  return splice(body, params === undefined ? changes : new Map([...changes, ['kv_transfer_params', { set: params }]]))
+export function prefillBody (body: Buffer, path: string, params: Json | undefined, without = false): Buffer | undefined {
+  const changed = splice(body, byPath.get(path) ?? completions)
+  return changed === undefined ? undefined : decodeBody(changed, params, without)
 }
 
-/** The body of the decode leg: the client's own, with the connector's `kv_transfer_params` where it has some. */
-export function decodeBody (body: Buffer, params: Json | undefined): Buffer | undefined {
-  return params === undefined ? body : splice(body, edits({ kv_transfer_params: { set: params } }))
+/**
+ * The body of the decode leg: the client's own, with the connector's `kv_transfer_params` where it has some.
+ * @param body a JSON object
+ * @param without it is known to have no `kv_transfer_params`, not even null: then it is not read once more
+ */
+export function decodeBody (body: Buffer, params: Json | undefined, without = false): Buffer | undefined {
+  if (params === undefined) return body
+  return without ? append(body, transfer, params) : splice(body, edits({ [transfer]: { set: params } }))
 }
 
 const asked: ReadonlySet<string> = new Set(['n', 'best_of', 'use_beam_search', 'background', 'prompt', 'sampling_params', 'previous_response_id'])
 const counts: ReadonlySet<string> = new Set(['n', 'best_of'])
 
 /**
- * Whether the two legs of a request would do what the one request does. Not so for several sequences of one prompt or several
+ * Whether the two legs of a request would do what the one request does; undefined when its body is no JSON object. Not so for several sequences of one prompt or several
  * prompts (the prefill worker hands over one sequence's blocks only, and keeps those of the others until they expire), for
  * responses made in the background, and for those that go on from a response, which only its maker knows.
  */
-export function canSplit (body: Buffer, path: string): boolean {
+export function canSplit (body: Buffer, path: string): boolean | undefined {
   const fields = locateFields(body, asked)
-  if (fields === undefined) return false
+  if (fields === undefined) return undefined
   const params = fields.get('sampling_params')
   const inner = params === undefined ? undefined : locateFields(body, counts, params.start, params.end)
   const several = (span: Span | undefined): boolean => span !== undefined && Number(readText(body, span) ?? 1) > 1

@@ -3,7 +3,7 @@
 import type { OptionSpec } from './spec.ts'
 
 /** Names of policies. */
-export const policies = ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'] as const
+export const policies = ['cache_aware', 'consistent_hash', 'least_load', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin', 'sticky_least_loaded', 'sticky_until_saturated'] as const
 
 /** In the order of `--help`. */
 export const disaggregationTable = [
@@ -40,8 +40,12 @@ export const disaggregationTable = [
     help: 'The same for decode URLs.'
   },
   {
-    name: 'pd-min-uncached-tokens', type: 'integer', min: 0, default: 256, placeholder: 'TOKENS', group: 'Disaggregation',
-    help: 'A request of which the decode worker would have to compute fewer tokens than this, by estimate, is not split; 0 splits every request.'
+    name: 'pd-min-uncached-tokens', type: 'integer', min: 0, default: 1024, placeholder: 'TOKENS', group: 'Disaggregation',
+    help: 'A request of which the decode worker would have to compute fewer tokens than this, by estimate, is not split; 0 splits every request. The default is measured: see disaggregation.md.'
+  },
+  {
+    name: 'pd-max-prefill-backlog', type: 'number', min: 0, default: 4, placeholder: 'TIMES', group: 'Disaggregation',
+    help: 'A request is not split while the least busy prefill worker has more than this many times the tokens before it that the decode worker would have to compute; 0 lets it wait however long. Counts only where not every request is split.'
   },
   {
     name: 'disable-decode-fallback', type: 'switch', default: false, group: 'Disaggregation',

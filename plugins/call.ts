@@ -12,6 +12,8 @@ import type { Assignment } from './load-balancer.ts'
 
 /** What calls tell those who watch them. */
 export interface CallEvents {
+  /** A worker was chosen; the request is about to go there. */
+  chosen: [call: Call, request: { readonly id: string }]
   /** The call is on its way; `streams`: the client asked for a stream. */
   started: [call: Call, streams: boolean]
   /** The worker's status and headers came. */
@@ -63,6 +65,8 @@ export class Call implements ExchangeObserver {
   /** The request makes tokens, as opposed to asking something else of a worker. */
   readonly generation: boolean
   leg: Leg = 'whole'
+  /** Number of the choice in the record of decisions; 0: it is not in it. */
+  decision = 0
   /** How the request was divided, where it could have been. */
   split: Split | undefined
   /** The answer is an event stream in clear. */
@@ -74,6 +78,8 @@ export class Call implements ExchangeObserver {
   private readonly boundary = new SseBoundary()
   private readable = false
   private awaitsId: boolean
+  /** What all who listen to the end ask for. */
+  private told: Usage | undefined
 
   constructor (calls: Calls, clock: Clock, assignment: Assignment, route: string, generation: boolean, wantId: string | undefined) {
     this.calls = calls
@@ -87,6 +93,15 @@ export class Call implements ExchangeObserver {
 
   /** Tokens as the worker counted them, the prompt's where it was computed; complete once the call is settled. */
   get usage (): Usage {
+    if (this.told !== undefined) return this.told
+    const usage = this.count()
+    const { prefill } = this.split ?? {}
+    if (this.exchange.end !== undefined && (prefill === undefined || prefill.exchange.end !== undefined)) this.told = usage
+    return usage
+  }
+
+  /** As far as it was told. */
+  private count (): Usage {
     const own = this.reader.end()
     const prompt = this.split?.prefill?.usage
     if (prompt === undefined) return own
@@ -138,11 +153,14 @@ export class Call implements ExchangeObserver {
   }
 
   settled (exchange: Exchange): void {
+    const { promptTokens, cachedTokens, completionTokens } = this.usage
     this.assignment.finish({
       ok: exchange.end === 'completed' && exchange.status < 500,
       firstByteMs: this.firstByteMs,
       durationMs: this.durationMs,
-      ...this.usage
+      promptTokens,
+      cachedTokens,
+      completionTokens
     })
     this.calls.emit('settled', this)
   }

@@ -6,10 +6,13 @@ import type { Exchange } from '../core/exchange.ts'
 import { failureKind } from '../core/failure.ts'
 import type { Worker } from '../core/worker.ts'
 import { answerRewrite } from '../disaggregation/answer-rewrite.ts'
+import type { PromptBacklog } from '../disaggregation/backlog.ts'
 import type { Plan } from '../disaggregation/index.ts'
 import { decodeBody } from '../disaggregation/legs.ts'
 import type { PrefillAnswer } from '../disaggregation/prefill-answer.ts'
 import type { Json } from '../disaggregation/splice.ts'
+import { whyAlone } from '../disaggregation/split-rule.ts'
+import type { SplitLimits } from '../disaggregation/split-rule.ts'
 import type { UncachedEstimate } from '../disaggregation/uncached.ts'
 import type { Call } from './call.ts'
 import type { Assignment } from './load-balancer.ts'
@@ -20,10 +23,11 @@ import type { ClientDelivery, DeliveryRequest } from './request-delivery.ts'
 
 /**
  * Why a request goes the way it goes: `split` (a prefill worker comes first), `short` (the decode worker has little to compute),
+ * `busy` (the prefill workers have too much before them for so little),
  * `no_prefill` (no prefill worker can take it), `prefill_failed` (all that were asked failed), `unsplittable` (its two legs would
  * not do what the one request does).
  */
-export type SplitReason = 'split' | 'short' | 'no_prefill' | 'prefill_failed' | 'unsplittable'
+export type SplitReason = 'split' | 'short' | 'busy' | 'no_prefill' | 'prefill_failed' | 'unsplittable'
 
 /** Who hears of split requests. */
 export interface SplitObserver {
@@ -45,9 +49,9 @@ export interface SplitContext {
   /** The decode worker may do it all where no prefill worker can. */
   readonly fallback: boolean
   readonly plan: PrefillLegOptions['plan']
-  /** A request of which the decode worker would have to compute fewer tokens is not split; 0 = every one is. */
-  readonly minUncached: number
+  readonly limits: SplitLimits
   readonly estimate: UncachedEstimate
+  readonly backlog: PromptBacklog
   readonly observer: SplitObserver
 }
 
@@ -91,7 +95,7 @@ export class DisaggregatedDelivery implements ClientDelivery {
     this.context = context
     this.tries = new Tries(what.clock)
     this.decode = new RequestDelivery(what, { leg: 'whole', role: 'decode', impatient: false }, this.tries)
-    this.prefill = new PrefillLeg({ what, body, tries: this.tries, fallback: context.fallback, plan: context.plan })
+    this.prefill = new PrefillLeg({ what, body, tries: this.tries, fallback: context.fallback, plan: context.plan, backlog: context.backlog })
   }
 
   get call (): Call | undefined {
@@ -121,10 +125,12 @@ export class DisaggregatedDelivery implements ClientDelivery {
       this.lose()
     }
     if (this.alone !== undefined) return this.unsplit(target, this.alone)
-    if (this.isShort(target.worker)) return this.decided(target, 'short')
+    const uncached = this.uncached(target.worker)
+    const alone = this.whyAlone(uncached)
+    if (alone !== undefined) return this.decided(target, alone)
     if (!this.prefillServes()) return this.withoutPrefill(target)
     const startedAt = this.what.clock.now()
-    const prefilled = this.prefill.begin(target.worker)
+    const prefilled = this.prefill.begin(target.worker, uncached)
     const { plan, call } = this.prefill
     if (prefilled === undefined || plan === undefined || call === undefined) return this.withoutPrefill(target)
     this.context.observer.decided('split')
@@ -159,7 +165,7 @@ export class DisaggregatedDelivery implements ClientDelivery {
       return
     }
     if (this.transfer !== undefined && call.leg === 'decode') this.transfer.taken = true
-    if (this.context.minUncached > 0) this.context.estimate.served(call.assignment.worker, routing.prefix)
+    if (this.conditional) this.context.estimate.served(call.assignment.worker, routing.prefix)
   }
 
   underWay (): Call[] {
@@ -181,10 +187,20 @@ export class DisaggregatedDelivery implements ClientDelivery {
     this.lose()
   }
 
-  /** The decode worker would have little to compute. */
-  private isShort (worker: Worker): boolean {
-    const { minUncached, estimate } = this.context
-    return minUncached > 0 && estimate.tokens(worker, this.what.routing.prefix, this.what.route) < minUncached
+  /** Whether prompts are measured at all. */
+  private get conditional (): boolean {
+    return this.context.limits.minUncached > 0
+  }
+
+  /** Tokens of the prompt that a decode worker would have to compute; 0 where nothing depends on it. */
+  private uncached (worker: Worker): number {
+    return this.conditional ? this.context.estimate.tokens(worker, this.what.routing.prefix, this.what.route) : 0
+  }
+
+  private whyAlone (uncached: number): 'short' | 'busy' | undefined {
+    const { limits, backlog } = this.context
+    const { routing, fastify: { balancer } } = this.what
+    return whyAlone(uncached, () => backlog.least(balancer.candidates('prefill', routing)), limits)
   }
 
   /** False where the model is known to be served by decode workers only. */
@@ -223,7 +239,7 @@ export class DisaggregatedDelivery implements ClientDelivery {
     const { observer } = this.context
     return this.decode.attempt(target, {
       leg: 'decode',
-      body: params === undefined ? undefined : decodeBody(this.body, params),
+      body: params === undefined ? undefined : decodeBody(this.body, params, !this.what.routing.mentionsKvTransferParams),
       requestId,
       rewrite: answerRewrite({
         prefill: () => transfer.told,
@@ -301,9 +317,9 @@ export class DisaggregatedDelivery implements ClientDelivery {
   }
 
   private learn (call: Call, { params, usage }: PrefillAnswer): void {
-    const { observer, estimate, minUncached } = this.context
+    const { observer, estimate } = this.context
     if (params !== undefined) observer.returned(call.assignment.worker, params)
-    if (usage !== undefined && minUncached > 0) estimate.learn(this.what.route, this.what.routing.prefix.length, Number(usage.tokens))
+    if (usage !== undefined && this.conditional) estimate.learn(this.what.route, this.what.routing.prefix.length, Number(usage.tokens))
   }
 
   /** The decode worker chosen, or another where that one went down or is leaving since the prefill began. */

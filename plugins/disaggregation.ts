@@ -10,13 +10,14 @@ import { failureKind } from '../core/failure.ts'
 import { outcomeOf } from '../core/outcome.ts'
 import type { WorkerRegistry } from '../core/registry.ts'
 import type { Worker } from '../core/worker.ts'
+import { PromptBacklog } from '../disaggregation/backlog.ts'
 import { connectorOf, movesEverySequence, planFor, servesAlone } from '../disaggregation/index.ts'
 import type { ConnectorChoice, PlanContext, PushIdentity } from '../disaggregation/index.ts'
 import { canSplit, pairedPaths, splitPaths } from '../disaggregation/legs.ts'
 import { bootstrapAddress } from '../disaggregation/mooncake.ts'
 import { pushIdentity } from '../disaggregation/nixl.ts'
+import { splitDefaults } from '../disaggregation/split-rule.ts'
 import { UncachedEstimate } from '../disaggregation/uncached.ts'
-import { eachMember } from '../openai/locate.ts'
 import { BootstrapDirectory } from '../discovery/bootstrap.ts'
 import type { PrefixChain } from '../policies/policy.ts'
 import { cacheAwareDefaults, PrefixIndex } from '../policies/index.ts'
@@ -26,8 +27,13 @@ import type { ClientDelivery, DeliveryRequest } from './request-delivery.ts'
 
 /** Options of the disaggregation plugin that may change while it runs. */
 export interface DisaggregationLimits {
-  /** A request of which the decode worker would have to compute fewer tokens is not split; 0 = every one is. Default 256. */
+  /** A request of which the decode worker would have to compute fewer tokens is not split; 0 = every one is. Default 1024. */
   pdMinUncachedTokens?: number
+  /**
+   * Nor one that would find more than so many times its own uncached tokens before it on the least busy prefill worker; 0 = it waits
+   * for its turn. Default 4.
+   */
+  pdMaxPrefillBacklog?: number
   /** No request is served by a decode worker alone because no prefill worker could take it. Default false. */
   disableDecodeFallback?: boolean
 }
@@ -64,6 +70,8 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
   private readonly registry: WorkerRegistry
   private options: DisaggregationOptions
   private estimate: UncachedEstimate
+  /** What prefill workers have before them. */
+  readonly backlog = new PromptBacklog()
   private readonly identities = new Map<Worker, PushIdentity>()
   private readonly context: PlanContext
   private readonly observer: SplitObserver
@@ -110,19 +118,23 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
     const alone = worker === undefined || servesAlone(worker, this.context.choice)
     if (!(alone ? splitPaths : pairedPaths).has(route)) return undefined
     this.emit('request', route)
-    const several = worker !== undefined && movesEverySequence(worker, this.context.choice)
     // what is no JSON object is refused before it reaches an engine
-    const json = Buffer.isBuffer(body) && eachMember(body, () => {})
-    if (!json || pinned !== undefined || routing.hasKvTransferParams || !(several || canSplit(body, route))) {
-      if (!alone && json) throw new UnsplittableError()
+    const one = Buffer.isBuffer(body) ? canSplit(body, route) : undefined
+    const several = worker !== undefined && movesEverySequence(worker, this.context.choice)
+    if (!Buffer.isBuffer(body) || one === undefined || pinned !== undefined || routing.hasKvTransferParams || !(several || one)) {
+      if (!alone && one !== undefined) throw new UnsplittableError()
       this.emit('decided', 'unsplittable')
       return undefined
     }
     return new DisaggregatedDelivery(what, body, {
       fallback: alone && this.options.disableDecodeFallback !== true,
       plan: (prefill, decode, requestId, concurrent) => planFor(prefill, decode, requestId, concurrent, this.context),
-      minUncached: alone ? this.options.pdMinUncachedTokens ?? 256 : 0,
+      limits: {
+        minUncached: alone ? this.options.pdMinUncachedTokens ?? splitDefaults.minUncached : 0,
+        maxBacklog: this.options.pdMaxPrefillBacklog ?? splitDefaults.maxBacklog
+      },
       estimate: this.estimate,
+      backlog: this.backlog,
       observer: this.observer
     })
   }
@@ -181,7 +193,9 @@ const plugin: FastifyPluginAsync<DisaggregationOptions> = async (fastify, option
   workers.on('removed', worker => disaggregation.forget(worker))
   workers.on('changed', worker => { if (worker.state === 'unhealthy' || worker.state === 'starting') disaggregation.forget(worker) })
   // a process that ended and came back between two health checks shows in its connections only
-  calls.on('settled', ({ exchange, assignment: { worker } }) => {
+  calls.on('settled', call => {
+    const { exchange, leg, assignment: { worker } } = call
+    if (leg === 'prefill') disaggregation.backlog.ended(call)
     if (exchange.error === undefined || outcomeOf(exchange) !== 'failure') return
     const kind = failureKind(exchange.error)
     if (kind === 'refused' || kind === 'reset') for (const rank of workers.at(worker.url)) disaggregation.forget(rank)

@@ -7,6 +7,7 @@ import { LegWithdrawnError, PrefillFailedError } from '../core/errors.ts'
 import type { Exchange } from '../core/exchange.ts'
 import { retryableStatuses } from '../core/retry.ts'
 import type { Worker } from '../core/worker.ts'
+import type { PromptBacklog } from '../disaggregation/backlog.ts'
 import type { Plan } from '../disaggregation/index.ts'
 import { prefillBody } from '../disaggregation/legs.ts'
 import { readPrefillAnswer } from '../disaggregation/prefill-answer.ts'
@@ -42,6 +43,8 @@ export interface PrefillLegOptions {
   /** The decode worker can do without. */
   readonly fallback: boolean
   readonly plan: (prefill: Worker, decode: Worker, requestId: string, concurrent: boolean) => Plan | undefined
+  /** Knows what prefill workers have before them. */
+  readonly backlog: PromptBacklog
 }
 
 /** May be begun again when it is over. */
@@ -52,6 +55,7 @@ export class PrefillLeg implements Delivery {
   private readonly options: PrefillLegOptions
   private readonly delivery: RequestDelivery
   private decode: Worker | undefined
+  private tokens = 0
   private first = true
   private read: PrefillAnswer | undefined
 
@@ -67,9 +71,13 @@ export class PrefillLeg implements Delivery {
     return this.delivery.call
   }
 
-  /** Starts the leg for a decode worker; undefined when no prefill worker can take it. Never rejects. */
-  begin (decode: Worker): Promise<Prefilled> | undefined {
+  /**
+   * Starts the leg for a decode worker; undefined when no prefill worker can take it. Never rejects.
+   * @param tokens about so many have to be computed; 0 where nobody wants to know
+   */
+  begin (decode: Worker, tokens: number): Promise<Prefilled> | undefined {
     this.decode = decode
+    this.tokens = tokens
     this.plan = undefined
     this.first = true
     const options = { origin: '', path: '/', method: 'POST', body: null, [kDelivery]: this } as const
@@ -85,12 +93,14 @@ export class PrefillLeg implements Delivery {
       if (assignment === undefined) return undefined
       const { worker } = assignment
       const plan = planFor(worker, decode, what.request.id, this.first)
-      const own = plan && prefillBody(body, what.route, plan.prefillParams)
+      const own = plan && prefillBody(body, what.route, plan.prefillParams, !what.routing.mentionsKvTransferParams)
       if (plan !== undefined && own !== undefined) {
         this.first = false
         this.plan = plan
         this.read = undefined
-        return delivery.attempt(assignment, { body: own, requestId: plan.requestId })
+        const attempt = delivery.attempt(assignment, { body: own, requestId: plan.requestId })
+        if (this.tokens > 0 && delivery.call !== undefined) this.options.backlog.begun(delivery.call, worker, this.tokens)
+        return attempt
       }
       assignment.finish(unused)
       if (!delivery.exclude(worker)) return undefined

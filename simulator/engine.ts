@@ -22,6 +22,10 @@ export class Engine {
   private readonly holds: Holds
   private readonly batch: Sequence[] = []
   private readonly found: Block[] = []
+  /** What was last refused for want of blocks, and when: it need not be looked at again while nothing has changed. */
+  private refused: Sequence | undefined
+  private refusedAt = 0
+  private refusedBudget = 0
   private readonly complete = (): void => this.finishStep()
   private readonly onAbort = (sequence: Sequence): void => this.abort(sequence)
   /** True from the start of a step until its tokens are handed out. */
@@ -124,7 +128,11 @@ export class Engine {
       budget -= sequence.inStep
     }
     this.busy = this.batch.length > 0
-    if (!this.busy) return
+    if (!this.busy) {
+      // the last one that ran made room for itself only: others that wait may fit
+      if (preemptions !== this.preemptions) this.startStep()
+      return
+    }
     this.steps++
     const { interTokenLatencyMs, interTokenSlopeMs, prefillRate, maxNumBatchedTokens } = this.options
     const memory = interTokenLatencyMs + interTokenSlopeMs * (this.batch.length - 1)
@@ -138,8 +146,7 @@ export class Engine {
       if (victim === undefined) return false
       this.preemptions++
       this.free(victim)
-      victim.state = 'waiting'
-      this.waiting.unshift(victim)
+      this.waitAgain(victim)
       if (victim === sequence) return false
     }
     return true
@@ -149,13 +156,19 @@ export class Engine {
   private admit (sequence: Sequence, budget: number): boolean {
     // its blocks were loaded
     if (sequence.allocated > 0) return this.run(sequence, Math.min(sequence.total - sequence.computed, budget))
+    if (sequence === this.refused && this.cache.version === this.refusedAt && budget === this.refusedBudget) return false
     const { blockSize } = this.options
     // The last token is computed in any case: its logits give the first token of the answer.
     const idle = this.cache.match(sequence.blocks, Math.floor((sequence.total - 1) / blockSize), this.found)
     const hits = this.found.length
     const missing = sequence.total - hits * blockSize
     const tokens = sequence.load === undefined ? Math.min(missing, budget) : missing
-    if (Math.ceil(tokens / blockSize) + idle > this.cache.free) return false
+    if (Math.ceil(tokens / blockSize) + idle > this.cache.free) {
+      this.refused = sequence
+      this.refusedAt = this.cache.version
+      this.refusedBudget = budget
+      return false
+    }
     for (const block of this.found) {
       this.cache.hold(block)
       sequence.held.push(block)
@@ -171,6 +184,15 @@ export class Engine {
     if (sequence.load === undefined) return this.run(sequence, tokens)
     this.beginLoad(sequence, sequence.load, tokens)
     return true
+  }
+
+  /** Goes before those that never ran, and behind those whose blocks were loaded: they have the room that it waits for. */
+  private waitAgain (sequence: Sequence): void {
+    sequence.state = 'waiting'
+    const { waiting } = this
+    let at = 0
+    while (sequence.allocated === 0 && (waiting[at]?.allocated ?? 0) > 0) at++
+    waiting.splice(at, 0, sequence)
   }
 
   private run (sequence: Sequence, tokens: number): boolean {
@@ -214,8 +236,7 @@ export class Engine {
         // the last token is computed here: its logits give the first token of the answer
         sequence.computed = sequence.promptTokens - 1
       }
-      sequence.state = 'waiting'
-      this.waiting.unshift(sequence)
+      this.waitAgain(sequence)
     }
     this.wake()
   }

@@ -5,7 +5,8 @@
 // Prints {"ports":[…]} when it listens and ends when its standard input does. A body with `"stream": true` gets an event stream
 // of so many events and `[DONE]`, each in a write and a chunk of its own; every other one a JSON answer. Both carry the 16
 // characters of the request's `user` in their id, and events the time they were written at, so that a client can tell that an
-// answer is its own and how long it was on its way. `/tokenize` makes a token of every four bytes; `/stats` counts.
+// answer is its own and how long it was on its way. A body with `"do_remote_decode":true` is a prefill and gets one token and
+// `kv_transfer_params` such as NIXL's; one with any others is a decode and must name what a prefill got. `/tokenize` makes a token of every four bytes; `/stats` counts.
 #include "common.h"
 #include <getopt.h>
 
@@ -51,13 +52,15 @@ static int loop, timer;
 static uint64_t timer_set;
 static struct queue ready, paced;
 static struct connection *dead;
-static struct { uint64_t answers, streams, events, tokenized, others, bad, open; } stats;
+static struct { uint64_t answers, streams, events, tokenized, prefills, decodes, others, bad, open; } stats;
 
 static const char head_of_answers[] = "HTTP/1.1 200 OK\r\ndate: Thu, 01 Jan 2026 00:00:00 GMT\r\nserver: uvicorn\r\n";
 static const char no_id[] = "0000000000000000";
 
 static char *answer;
 static size_t answer_length, answer_id;
+static char prefilled[1024];
+static size_t prefilled_length;
 static char event[512];
 static size_t event_length, event_id, event_time;
 static char stream_head[256];
@@ -162,11 +165,11 @@ static void write_event(struct connection *connection) {
 }
 
 // The value after a key; keys stand near the beginning or the end of a body more often than not.
-static const char *value_of(const char *key, const char *body, size_t length) {
+static const char *value_of(const char *key, const char *body, size_t length, bool anywhere) {
   size_t size = strlen(key), near = length < 2048 ? length : 2048;
   const char *found = memmem(body, near, key, size);
   if (found == NULL && near < length) found = memmem(body + length - near, near, key, size);
-  if (found == NULL && 2 * near < length) found = memmem(body + near, length - near, key, size);
+  if (found == NULL && anywhere && 2 * near < length) found = memmem(body + near, length - near, key, size);
   if (found == NULL) return NULL;
   for (found += size; found < body + length && *found == ' ';) found++;
   return found;
@@ -189,8 +192,8 @@ static void reply(struct connection *connection, const char *status, const char 
 
 static void tokenize(struct connection *connection, const char *body, size_t length) {
   // what is said before the conversation has no tokens, so that one that has grown begins with those it had
-  const char *text = value_of("\"messages\":", body, length);
-  if (text == NULL) text = value_of("\"prompt\":", body, length);
+  const char *text = value_of("\"messages\":", body, length, true);
+  if (text == NULL) text = value_of("\"prompt\":", body, length, true);
   if (text == NULL) text = body;
   size_t left = (size_t)(body + length - text), count = left / 4;
   struct buffer tokens = {0};
@@ -216,7 +219,19 @@ static void complete(struct connection *connection, const char *body, size_t len
   size_t last = length;
   while (last > 0 && (body[last - 1] == '\n' || body[last - 1] == ' ')) last--;
   if (last < 2 || body[0] != '{' || body[last - 1] != '}') return refuse(connection, "400 Bad Request", "{\"error\":\"the body is no JSON object\"}");
-  const char *user = value_of("\"user\":", body, length), *streams = value_of("\"stream\":", body, length);
+  const char *user = value_of("\"user\":", body, length, true), *streams = value_of("\"stream\":", body, length, true);
+  static const char begins[] = "\"do_remote_decode\":true", kept[] = "\"remote_request_id\":\"chatcmpl-p\"";
+  // routers put it first or last: most requests have none, and are not looked through for it
+  const char *transfer = value_of("\"kv_transfer_params\":", body, length, false);
+  if (transfer != NULL) {
+    size_t left = (size_t)(body + length - transfer);
+    if (memmem(transfer, left, begins, sizeof begins - 1) != NULL) {
+      stats.prefills++;
+      return say(connection, prefilled, prefilled_length);
+    }
+    if (memmem(transfer, left, kept, sizeof kept - 1) == NULL) return refuse(connection, "400 Bad Request", "{\"error\":\"nobody keeps such blocks\"}");
+    stats.decodes++;
+  }
   memcpy(connection->id, user != NULL && body + length - user > 18 && user[17] == '"' ? user + 1 : no_id, 16);
   if (streams != NULL && body + length - streams >= 4 && memcmp(streams, "true", 4) == 0) {
     stats.streams++;
@@ -248,10 +263,10 @@ static void respond(struct connection *connection, const char *body, size_t leng
     static const char metrics[] = "# TYPE vllm:num_requests_running gauge\nvllm:num_requests_running{engine=\"0\",model_name=\"bench\"} 0\n# TYPE vllm:num_requests_waiting gauge\nvllm:num_requests_waiting{engine=\"0\",model_name=\"bench\"} 0\n";
     reply(connection, "200 OK", "text/plain; version=0.0.4", metrics, sizeof metrics - 1);
   } else if (!post && same(path, size, "/stats")) {
-    char text[256];
-    int told = snprintf(text, sizeof text, "{\"answers\":%llu,\"streams\":%llu,\"events\":%llu,\"tokenized\":%llu,\"others\":%llu,\"bad\":%llu,\"open\":%llu}",
+    char text[512];
+    int told = snprintf(text, sizeof text, "{\"answers\":%llu,\"streams\":%llu,\"events\":%llu,\"tokenized\":%llu,\"prefills\":%llu,\"decodes\":%llu,\"others\":%llu,\"bad\":%llu,\"open\":%llu}",
       (unsigned long long)stats.answers, (unsigned long long)stats.streams, (unsigned long long)stats.events, (unsigned long long)stats.tokenized,
-      (unsigned long long)stats.others, (unsigned long long)stats.bad, (unsigned long long)stats.open);
+      (unsigned long long)stats.prefills, (unsigned long long)stats.decodes, (unsigned long long)stats.others, (unsigned long long)stats.bad, (unsigned long long)stats.open);
     reply(connection, "200 OK", json, text, (size_t)told);
   } else {
     static const char missing[] = "{\"detail\":\"Not Found\"}";
@@ -428,6 +443,11 @@ static void prepare(void) {
   memset(answer + at + sizeof before - 1, 'w', (size_t)text);
   memcpy(answer + at + sizeof before - 1 + text, after, sizeof after - 1);
   answer_length = at + length;
+
+  static const char kept[] = "{\"id\":\"chatcmpl-p\",\"object\":\"chat.completion\",\"created\":1767225600,\"model\":\"bench\",\"choices\":[{\"index\":0,\"message\":{\"role\":\"assistant\",\"content\":\"w\"},\"finish_reason\":\"length\"}],"
+    "\"usage\":{\"prompt_tokens\":64,\"completion_tokens\":1,\"total_tokens\":65},\"kv_transfer_params\":{\"do_remote_prefill\":true,\"do_remote_decode\":false,\"remote_block_ids\":[[1,2,3,4]],"
+    "\"remote_engine_id\":\"7f1c4b0e-6d7a-4f0e-9f3b-0c8d1e2f3a4b\",\"remote_request_id\":\"chatcmpl-p\",\"remote_host\":\"127.0.0.1\",\"remote_port\":5600,\"tp_size\":1}}";
+  prefilled_length = (size_t)snprintf(prefilled, sizeof prefilled, "%scontent-type: application/json\r\ncontent-length: %zu\r\n\r\n%s", head_of_answers, sizeof kept - 1, kept);
 
   const char *data = "data: {\"id\":\"chatcmpl-0000000000000000\",\"object\":\"chat.completion.chunk\",\"created\":1767225600,\"model\":\"bench\",\"choices\":[{\"index\":0,\"delta\":{\"content\":\" t0000000000000000\"},\"logprobs\":null,\"finish_reason\":null}]}\n\n";
   event_length = (size_t)sprintf(event, "%zx\r\n%s\r\n", strlen(data), data);

@@ -50,6 +50,9 @@ export interface WorkerStats {
   readonly streams: number
   readonly events: number
   readonly tokenized: number
+  /** Prompts computed for another worker, and requests that took such a prompt; the latter count as answers or streams, too. */
+  readonly prefills: number
+  readonly decodes: number
   readonly others: number
   readonly bad: number
   readonly open: number

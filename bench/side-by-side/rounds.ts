@@ -51,7 +51,7 @@ export async function runRounds (setting: Setting, plan: Plan, taken: (sample: S
           rates.set(scenario.name, await halfCapacity(setting, scenario, plan.targets, workers, corpus))
         }
         // without a load there is nothing that could go past a target
-        const inTurn = plan.targets.filter(target => target.router || (scenario.routersOnly !== true && (scenario.load !== undefined || target.name !== 'direct')))
+        const inTurn = plan.targets.filter(target => scenario.prefills !== undefined ? target.splits === true : target.router || (scenario.routersOnly !== true && (scenario.load !== undefined || target.name !== 'direct')))
         for (const target of round % 2 === 1 ? inTurn : inTurn.toReversed()) {
           taken(await takeSample(setting, scenario, target, round, workers, corpus, rates.get(scenario.name)))
         }

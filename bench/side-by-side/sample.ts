@@ -12,7 +12,7 @@ import type { FakeWorkers, LoadResult, WorkerStats } from './harness.ts'
 import type { Programs } from './native.ts'
 import { machineUsage, treeOf, usageOf } from './procfs.ts'
 import type { Scenario } from './scenarios.ts'
-import type { Target } from './targets.ts'
+import type { Fleet, Target } from './targets.ts'
 
 /** What all samples of a run have in common. */
 export interface Setting {
@@ -84,7 +84,10 @@ function lastWords (log: string): string {
 
 async function startTarget (setting: Setting, scenario: Scenario, target: Target, policy: string, workers: FakeWorkers): Promise<Started> {
   const [port = 0, metricsPort = 0] = await freePorts(2)
-  const fleet = { regular: workers.urls }
+  const { prefills = 0 } = scenario
+  const fleet: Fleet = prefills === 0
+    ? { regular: workers.urls, prefill: [], decode: [] }
+    : { regular: [], prefill: workers.urls.slice(0, prefills), decode: workers.urls.slice(prefills) }
   const nodeFlags = [...setting.nodeFlags, ...setting.profiles === undefined ? [] : ['--trace-gc', '--import', new URL('./profiler.js', import.meta.url).href]]
   const how = target.command({ port, metricsPort, fleet, policy, server: setting.server, peers: setting.peers, nodeFlags })
   if (how === undefined) return { child: undefined, port: Number(new URL(workers.urls[0] ?? '').port) }
@@ -130,7 +133,7 @@ export function profileFile (folder: string, scenario: Scenario, target: Target)
 }
 
 function calls (before: WorkerStats, after: WorkerStats): number {
-  const sum = ({ answers, streams, tokenized, others }: WorkerStats): number => answers + streams + tokenized + others
+  const sum = ({ answers, streams, tokenized, prefills, others }: WorkerStats): number => answers + streams + tokenized + prefills + others
   return sum(after) - sum(before)
 }
 

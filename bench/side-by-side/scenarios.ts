@@ -21,6 +21,8 @@ export interface Scenario {
   readonly title: string
   /** Workers the target has. */
   readonly workers: number
+  /** So many of them compute prompts for the others; then only targets that can split requests make sense. Default 0: none does. */
+  readonly prefills?: number
   /**
    * `usual`: the peers as their rows in the bars ask for, with `round_robin`; this router as a user runs it, with
    * `cache_aware`. `cache_aware`: every target that can.
@@ -92,6 +94,14 @@ export const scenarios: readonly Scenario[] = [
     title: `distinct ${kilobytes} KiB prompts, cache_aware, concurrency 16`,
     policy: 'cache_aware',
     load: { connections: 16, corpus: { kind: 'distinct', bytes: kilobytes * 1024 } },
+    columns: routed
+  })),
+  ...([['300 B', 16, small], ['300 B', 64, small], ['64 KiB', 16, { kind: 'distinct', bytes: 65_536 }]] as const).map(([size, connections, corpus]) => scenario({
+    name: `pd-${size === '300 B' ? 'json' : 'prompt-64k'}-c${connections}`,
+    title: `2 prefill and 2 decode workers, ${size} in, 300 B out, concurrency ${connections}`,
+    prefills: 2,
+    load: { connections, corpus },
+    routersOnly: true,
     columns: routed
   })),
   ...[2, 1000].map(workers => scenario({

@@ -5,9 +5,11 @@ import { moduleAt } from '../faults/processes.ts'
 import { ask } from './ask.ts'
 import { root } from './native.ts'
 
-/** The workers a target is given, by their role. Prefill and decode workers are to come with their scenarios. */
+/** The workers a target is given, by their role: regular ones, or prefill and decode workers. */
 export interface Fleet {
   readonly regular: readonly string[]
+  readonly prefill: readonly string[]
+  readonly decode: readonly string[]
 }
 
 /** What a target is started with. */
@@ -31,6 +33,8 @@ export interface Target {
   readonly usualPolicy: string
   /** False: it takes no policy, and has no workers that it looks after. */
   readonly router: boolean
+  /** It can give the two halves of a request to two workers. */
+  readonly splits?: true
   /** It runs on Node, so that a profile can be taken of it. */
   readonly node?: boolean
   /** Measured only where it is named. */
@@ -63,22 +67,31 @@ const direct: Target = {
   command: () => undefined
 }
 
+/** How our router and the one it replaces are told of their workers. */
+function workerFlags ({ regular, prefill, decode }: Fleet): string[] {
+  if (regular.length > 0) return ['--worker-urls', ...regular]
+  return ['--vllm-pd-disaggregation', ...prefill.flatMap(url => ['--prefill', url]), ...decode.flatMap(url => ['--decode', url])]
+}
+
 const ours: Target = {
   name: 'router',
   usualPolicy: 'cache_aware',
   router: true,
+  splits: true,
   node: true,
   version: (_, server) => existsSync(server) ? 'this tree' : undefined,
   // the defaults are what a user runs: metrics, breakers, retries, outlier detection and request ids are on
   command: ({ port, metricsPort, fleet, policy, server, nodeFlags }) => ({
     command: process.execPath,
-    args: [...nodeFlags, server, '--port', String(port), '--prometheus-port', String(metricsPort), '--policy', policy, '--worker-urls', ...fleet.regular]
+    // where requests can be split, all are
+    args: [...nodeFlags, server, '--port', String(port), '--prometheus-port', String(metricsPort), '--policy', policy,
+      ...fleet.prefill.length > 0 ? ['--pd-min-uncached-tokens', '0'] : [], ...workerFlags(fleet)]
   }),
   async ready (url, fleet) {
     const answer = await ask(`${url}/workers`)
     if (answer?.status !== 200) return false
     const { workers } = JSON.parse(answer.text) as { workers: { state: string }[] }
-    return workers.filter(({ state }) => state === 'ready').length === fleet.regular.length
+    return workers.filter(({ state }) => state === 'ready').length === fleet.regular.length + fleet.prefill.length + fleet.decode.length
   }
 }
 
@@ -108,10 +121,11 @@ const vllmRouter: Target = {
   name: 'vllm-router',
   usualPolicy: 'round_robin',
   router: true,
+  splits: true,
   version: peers => installed(peers, 'vllm-router'),
   command: ({ port, metricsPort, fleet, policy, peers }) => ({
     command: join(peers, 'vllm-router', 'bin', 'vllm-router'),
-    args: ['--port', String(port), '--prometheus-port', String(metricsPort), '--policy', policy, '--worker-urls', ...fleet.regular]
+    args: ['--port', String(port), '--prometheus-port', String(metricsPort), '--policy', policy, ...workerFlags(fleet)]
   })
 }
 

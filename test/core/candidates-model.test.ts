@@ -25,6 +25,7 @@ t.test('any sequence, with two lists that share workers', async t => {
         const low = loads.length === 0 ? 0 : Math.min(...loads)
         const high = loads.length === 0 ? 0 : Math.max(...loads)
         if (list.minInFlight !== low || list.maxInFlight !== high) throw new Error(`${list.minInFlight} to ${list.maxInFlight}, not ${low} to ${high}`)
+        if (list.inFlight !== loads.reduce((sum, load) => sum + load, 0)) throw new Error(`${list.inFlight} in flight in all`)
         const least = list.workers.filter(worker => worker.inFlight === low)
         const told = least.map((_, i) => list.leastLoaded((i + 0.5) / least.length))
         if (new Set(told).size !== least.length || told.some(worker => worker === undefined || !least.includes(worker))) throw new Error('least loaded')

@@ -1,6 +1,7 @@
 // What both legs send, byte for byte, by path and connector; and which requests are split at all.
 import t from 'tap'
 import { canSplit, decodeBody, prefillBody } from '../../disaggregation/legs.ts'
+import { locateFields } from '../../openai/locate.ts'
 
 const prefill = (text: string, path = '/v1/chat/completions', params?: string): string | undefined => prefillBody(Buffer.from(text), path, params)?.toString()
 
@@ -32,12 +33,22 @@ t.test('the decode leg', async t => {
   t.equal(decodeBody(body, '{"x":[[1,2]]}')?.toString(), '{ "temperature":0.70,"stream":true,"kv_transfer_params":{"x":[[1,2]]} }')
   t.equal(decodeBody(body, undefined), body, 'the client\'s own, not even copied')
   t.equal(decodeBody(Buffer.from('no JSON'), '{}'), undefined)
+  for (const [text, expected] of [
+    ['{}', '{"kv_transfer_params":1}'], [' {\n}\n', ' {"kv_transfer_params":1\n}\n'], ['{"a":{}}', '{"a":{},"kv_transfer_params":1}'], ['{"a":"{"}', '{"a":"{","kv_transfer_params":1}'],
+    ['{"kv_transfer_params":null,"a":1}', '{"kv_transfer_params":1,"a":1}'], ['{"kv_transfer_param\\u0073": null}', '{"kv_transfer_param\\u0073": 1}'],
+    ['{"a":"kv_transfer_params \\u0041"}', '{"a":"kv_transfer_params \\u0041","kv_transfer_params":1}']
+  ] as const) {
+    t.equal(decodeBody(Buffer.from(text), '1')?.toString(), expected, text)
+    const without = locateFields(Buffer.from(text), new Set(['kv_transfer_params']))?.size === 0
+    t.equal(decodeBody(Buffer.from(text), '1', without)?.toString(), expected, text)
+  }
+  t.equal(decodeBody(Buffer.from('no JSON'), '1', true), undefined)
 })
 
 t.test('what can be split', async t => {
   for (const [text, expected, path] of [
     ['{}', true], ['{"n":1,"best_of":null}', true], ['{"n":2}', false], ['{"best_of":3}', false], ['{"use_beam_search":true}', false], ['{"use_beam_search":false}', true],
-    ['no JSON', false], ['[]', false], ['', false],
+    ['no JSON', undefined], ['[]', undefined], ['', undefined],
     ['{"prompt":"a"}', true, '/v1/completions'], ['{"prompt":["a"]}', true, '/v1/completions'], ['{"prompt":["a","b"]}', false, '/v1/completions'],
     ['{"prompt":[1,2,3]}', true, '/v1/completions'], ['{"prompt":[[1,2,3]]}', true, '/v1/completions'], ['{"prompt":[[1],[2]]}', false, '/v1/completions'], ['{"prompt":[]}', true, '/v1/completions'],
     ['{"input":"a"}', true, '/v1/responses'], ['{"input":"a","background":true}', false, '/v1/responses'], ['{"input":"a","background":false}', true, '/v1/responses'],

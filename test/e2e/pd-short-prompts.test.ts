@@ -3,6 +3,7 @@ import t from 'tap'
 import { post } from '../helpers/client.ts'
 import { startPools } from '../helpers/pools.ts'
 import type { Pools, PoolsOptions } from '../helpers/pools.ts'
+import type { Answer } from '../helpers/raw-worker.ts'
 import { samplesOf } from '../helpers/samples.ts'
 import { until } from '../helpers/until.ts'
 
@@ -42,6 +43,44 @@ t.test('counted against the decode worker chosen', async t => {
   const pools = await startPools(t, { ...one, decodes: 2, decodePolicy: 'round_robin' })
   t.equal(await split(pools, [words(400), words(400)]), 2, 'the other one does not have it')
   t.equal(await split(pools, [words(400), words(400)]), 0)
+})
+
+t.test('a short prompt does not wait behind a long one, nor a long one for ever', async t => {
+  const pools = await startPools(t, { ...one, prefills: 2, prefillPolicy: 'power_of_two', pdMinUncachedTokens: 10, pdMaxPrefillBacklog: 4 })
+  const { backlog } = pools.router.disaggregation
+  const releases: Array<() => void> = []
+  for (const worker of pools.prefill) {
+    const { answer } = worker
+    worker.answer = (request, ...rest) => {
+      if (request.body.includes('slow')) releases.push(() => answer(request, ...rest))
+      else answer(request, ...rest)
+    }
+  }
+  const slow = [words(400, 'slow'), words(400, 'slower')].map(prompt => post(pools.url + '/v1/completions', { prompt }))
+  await until('both prefill workers have something to do', () => backlog.size === 2 && releases.length === 2)
+  t.equal(await split(pools, [words(20, 'brief')]), 0)
+  t.equal(await split(pools, [words(400, 'other')]), 1, 'a long one is worth the wait')
+  pools.router.disaggregation.configure({ pdMaxPrefillBacklog: 0 })
+  t.equal(await split(pools, [words(20, 'concise')]), 1, 'or all are, where somebody says so')
+  pools.router.disaggregation.configure({ pdMaxPrefillBacklog: 4 })
+  t.equal(await split(pools, [words(20, 'terse')]), 0)
+  for (const release of releases) release()
+  t.same((await Promise.all(slow)).map(({ status }) => status), [200, 200])
+  t.equal(backlog.size, 0, 'nothing stays behind')
+  t.equal(await split(pools, [words(20, 'curt')]), 1)
+  const samples = await samplesOf(pools.router)
+  t.same(['split', 'busy'].map(reason => samples.sum('pd_prefill_decisions_total', { reason })), [5, 2])
+})
+
+t.test('a prefill that comes to nothing is nobody\'s burden', async t => {
+  const pools = await startPools(t, { ...one, prefills: 2 })
+  for (const [name, answer] of [
+    ['failing', (_request, response) => { response.writeHead(500).end('oh') }], ['resetting', (_request, _response, socket) => { socket.resetAndDestroy() }]
+  ] as ReadonlyArray<[string, Answer]>) {
+    for (const worker of pools.prefill) worker.answer = answer
+    t.equal((await post(pools.url + '/v1/completions', { prompt: words(400, name) })).status, 200)
+    t.equal(pools.router.disaggregation.backlog.size, 0, name)
+  }
 })
 
 t.test('a decode worker that restarts has nothing', async t => {

@@ -199,3 +199,19 @@ t.test('any mix of legs on two small engines ends, keeps nothing for ever and gi
     return open === 0 && ends === loads && complete && empty
   }), { numRuns: 300, seed: 11 }))
 })
+
+t.test('whatever comes in, and however short of blocks the engine is: everybody ends', async () => {
+  const request = fc.record({ tokens: fc.integer({ min: 1, max: 200 }), output: fc.integer({ min: 1, max: 60 }), loads: fc.boolean(), after: fc.nat(60) })
+  fc.assert(fc.property(fc.array(request, { minLength: 1, maxLength: 12 }), requests => {
+    // 320 tokens: one always fits, two need not
+    const { clock, decode } = pair({ kvBlocks: 20, prefillRate: 5000, maxNumBatchedTokens: 64, kvTransferMsPerToken: 0.1 })
+    let ended = 0
+    for (const [family, { tokens, output, loads, after }] of requests.entries()) {
+      clock.run(clock.now() + after)
+      const load = { orElse: 'fail', start: (done: (found: boolean) => void) => done(true), end: () => {} } as const
+      decode.submit({ prompt: prompt(tokens, family), maxTokens: output, ...(loads ? { load } : {}), onFinished: () => { ended++ } })
+    }
+    clock.run()
+    return ended === requests.length && decode.stats().kvUsage === 0
+  }), { numRuns: 500 })
+})
