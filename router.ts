@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import fp from 'fastify-plugin'
 import type { FastifyInstance, FastifyPluginAsync, RegisterOptions } from 'fastify'
 import { systemClock } from './core/clock.ts'
+import type { Registry } from 'prom-client'
 import type { DiscoverySource } from './discovery/discovery.ts'
 import { kubernetesSource } from './discovery/kubernetes.ts'
 import { learnedRanks } from './discovery/learned-ranks.ts'
@@ -22,6 +23,7 @@ import bodyTimeout from './plugins/body-timeout.ts'
 import caller from './plugins/caller.ts'
 import circuitBreaker from './plugins/circuit-breaker.ts'
 import crossOrigin from './plugins/cors.ts'
+import decisions from './plugins/decisions.ts'
 import disaggregation from './plugins/disaggregation.ts'
 import discovery from './plugins/discovery.ts'
 import drain from './plugins/drain.ts'
@@ -36,6 +38,7 @@ import metrics from './plugins/metrics.ts'
 import openApi from './plugins/openapi.ts'
 import outlierDetection from './plugins/outlier-detection.ts'
 import rawBody from './plugins/raw-body.ts'
+import recordTrace from './plugins/record-trace.ts'
 import retry from './plugins/retry.ts'
 import requestId from './plugins/request-id.ts'
 import strictRequests from './plugins/strict-requests.ts'
@@ -43,6 +46,7 @@ import upstream from './plugins/upstream.ts'
 import workers from './plugins/workers.ts'
 import type { Policy } from './policies/policy.ts'
 import adminRoutes from './routes/admin.ts'
+import decisionRoutes from './routes/decisions.ts'
 import modelRoutes from './routes/models.ts'
 import openAiRoutes from './routes/openai.ts'
 import { closeOwnPaths, openPreflights } from './routes/own-methods.ts'
@@ -60,7 +64,7 @@ export { OptionsError, defaultOptions, resolveOptions } from './options.ts'
 export type { RouterOptions } from './options.ts'
 
 /** Options that mean something to the server only; in an application its own code decides these. */
-export type ServerOnly = 'host' | 'port' | 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'disableHttp2' | 'trustProxy' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
+export type ServerOnly = 'host' | 'port' | 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'processes' | 'disableHttp2' | 'trustProxy' | 'logLevel' | 'logDir' | 'simulatedWorkers' | 'drainDelaySecs' | 'drainTimeoutSecs' | 'clientHeaderTimeoutSecs' | 'backend'
 
 /** Options of the plugin: any of the server's, by their camelCase names, and those that only make sense in code. */
 export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnly | 'policy' | 'prefillPolicy' | 'decodePolicy' | 'workerUrls'>> {
@@ -75,8 +79,13 @@ export interface VllmRouterOptions extends Partial<Omit<RouterOptions, ServerOnl
   sources?: readonly DiscoverySource[]
   /** Recognises callers in a way of your own, before all other means. Default none. */
   authenticate?: AuthOptions['authenticate']
-  /** Serve metrics on `prometheusHost:prometheusPort`. The server does; default false. */
-  metricsListener?: boolean
+  /**
+   * The fleet is looked after elsewhere, which states its workers and their states to `fastify.workers`: these sources are named where
+   * sources are shown, and nobody is asked for workers or for their health. Default: the router looks after it.
+   */
+  followed?: readonly DiscoverySource[]
+  /** Serve metrics on `prometheusHost:prometheusPort`, the router's own or others. The server does; default false. */
+  metricsListener?: boolean | Pick<Registry, 'contentType' | 'metrics'>
   /** Serve metrics under this path of the application. Default nowhere. */
   metricsPath?: string
   /** Makes the server of the admin listener, where `adminPort` asks for one. Default a plain `http.Server`. */
@@ -113,7 +122,7 @@ const kubernetesKeys = [
 
 const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => {
   const {
-    policy = 'cache_aware', prefillPolicy, decodePolicy, sources = [], authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
+    policy = 'cache_aware', prefillPolicy, decodePolicy, sources = [], followed, authenticate, metricsListener: listens = false, metricsPath, forwardUnknownPaths = true, extend,
     createAdminServer, cors: anyOrigin = false,
     // Fastify's own options of `register`, which it hands on
     prefix: _prefix, logLevel: _logLevel, logSerializers: _logSerializers,
@@ -165,22 +174,29 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(rawBody, pick(options, 'maxPayloadSize'))
   await fastify.register(bodyTimeout, pick(options, 'clientBodyIdleTimeoutSecs'))
   await fastify.register(drain)
-  await fastify.register(workers)
-  await fastify.register(discovery, { sources: [listed, ...discovered] })
+  await fastify.register(workers, { quiet: followed !== undefined })
+  await fastify.register(discovery, { sources: followed ?? [listed, ...discovered] })
   await fastify.register(manualWorkers, {
     ...pick(options, 'intraNodeDataParallelSize', 'prefillDataParallelSize', 'decodeDataParallelSize'), roles: splits ? ['prefill', 'decode'] : ['regular']
   })
   await fastify.register(loadBalancer, {
-    policy, prefillPolicy, decodePolicy, ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries')
+    policy,
+    prefillPolicy,
+    decodePolicy,
+    ...pick(options, 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries',
+      'sessionHeaders', 'hashBalanceFactor', 'sessionTtlSecs', 'maxSessions')
   })
   await fastify.register(upstream, pick(options,
     'apiKey', 'apiKeyFile', 'workerCa', 'workerClientCert', 'workerClientKey', 'workerTlsInsecure', 'connectTimeoutSecs', 'poolIdleTimeoutSecs', 'idleTimeoutSecs',
     'healthCheckEndpoint', 'healthCheckTimeoutSecs'))
-  await fastify.register(health, pick(options,
-    'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
-    'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
+  if (followed === undefined) {
+    await fastify.register(health, pick(options,
+      'healthFailureThreshold', 'healthSuccessThreshold', 'healthCheckIntervalSecs', 'workerStartupCheckInterval',
+      'workerStartupTimeoutSecs', 'loadScrapeIntervalSecs'))
+  }
   await fastify.register(forward, pick(options,
-    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'))
+    'allowClientKvTransferParams', 'responseAffinitySize', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization', 'explainDecisions'))
+  await fastify.register(decisions, pick(options, 'decisionRingSize'))
   if (splits) {
     await fastify.register(disaggregation, {
       ...pick(options, 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback', 'maxTreeSize', 'maxIndexEntries'),
@@ -196,8 +212,12 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(outlierDetection, pick(options, 'disableOutlierDetection', 'outlierMaxPercent'))
   await fastify.register(admission, pick(options,
     'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
+  // before the metrics, which count what it loses
+  if (options.recordTrace !== undefined) await fastify.register(recordTrace, { recordTrace: options.recordTrace, ...pick(options, 'recordTraceMaxMb', 'sessionHeaders') })
   await fastify.register(metrics, pick(options, 'authCallerLabels'))
-  if (listens) await fastify.register(metricsListener, pick(options, 'prometheusHost', 'prometheusPort'))
+  if (listens !== false) {
+    await fastify.register(metricsListener, { ...pick(options, 'prometheusHost', 'prometheusPort'), source: listens === true ? undefined : listens })
+  }
   if (options.accessLog) await fastify.register(accessLog)
   // after those that watch requests, so that they see what is refused, and before admission, which stands on the routes
   await fastify.register(strictRequests)
@@ -214,6 +234,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   const closePaths = closeOwnPaths(fastify)
   await fastify.register(probeRoutes)
   await fastify.register(adminRoutes, { version })
+  await fastify.register(decisionRoutes)
   closePaths()
   const answerPreflights = crossesOrigins && !forwardUnknownPaths ? openPreflights(fastify) : undefined
   await fastify.register(modelRoutes)

@@ -13,6 +13,7 @@ export class Candidates {
   private readonly place = new Map<Worker, number>()
   private low = 0
   private high = 0
+  private sum = 0
 
   /** @param whole the list this is a part of; such a part lives for one choice and does not follow later leases */
   constructor (workers: readonly Worker[], whole?: Candidates) {
@@ -23,6 +24,7 @@ export class Candidates {
       this.insert(worker, worker.inFlight)
       this.low = Math.min(this.low, worker.inFlight)
       this.high = Math.max(this.high, worker.inFlight)
+      this.sum += worker.inFlight
       if (whole === undefined) worker.join(this)
     }
   }
@@ -39,6 +41,11 @@ export class Candidates {
   /** Largest number of requests in flight on any candidate. */
   get maxInFlight (): number {
     return this.high
+  }
+
+  /** Requests in flight on all candidates together. */
+  get inFlight (): number {
+    return this.sum
   }
 
   /** A candidate with the fewest requests in flight; `random` (0 ≤ x < 1) decides between equals. Undefined when empty. */
@@ -65,6 +72,7 @@ export class Candidates {
       this.place.set(last, at)
     }
     const now = worker.inFlight
+    this.sum += now - before
     this.insert(worker, now)
     if (now < this.low || (before === this.low && bucket.length === 0)) this.low = now
     if (now > this.high || (before === this.high && bucket.length === 0)) this.high = now

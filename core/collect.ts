@@ -1,16 +1,13 @@
 // Takes a whole answer into memory instead of to a client: status, headers, body, within a bound.
 import type { Dispatcher } from 'undici'
-import type { HeaderMap, RawHeaders } from './delivery-trial.ts'
+import type { FlatHandler } from './flat-handler.ts'
 import { textHeaders } from './headers.ts'
 
 /** An answer in memory. */
 export interface CollectedAnswer {
   readonly status: number
-  /** As they came. */
-  readonly rawHeaders: RawHeaders
-  /** Flat. */
-  readonly flat: readonly string[]
-  readonly headers: HeaderMap
+  /** Headers, as they came. */
+  readonly flat: string[]
   readonly message: string
   readonly body: Buffer
 }
@@ -29,7 +26,8 @@ export function joined (chunks: readonly Buffer[]): Buffer {
 type Head = Omit<CollectedAnswer, 'body'>
 
 /** Undici's handler for an answer of at most `limit` bytes; a longer one ends the call. */
-class Collector implements Dispatcher.DispatchHandler {
+class Collector implements FlatHandler {
+  readonly takesFlatHeaders = true
   private readonly limit: number
   private readonly resolve: (answer: CollectedAnswer) => void
   private readonly reject: (error: Error) => void
@@ -45,8 +43,8 @@ class Collector implements Dispatcher.DispatchHandler {
 
   onRequestStart (): void {}
 
-  onResponseStart (...[controller, status, headers, message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
-    this.head = { status, rawHeaders: controller.rawHeaders ?? null, flat: textHeaders(controller.rawHeaders), headers, message: message ?? '' }
+  onResponseStart (...[controller, status, , message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    this.head = { status, flat: textHeaders(controller.rawHeaders), message: message ?? '' }
   }
 
   onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {

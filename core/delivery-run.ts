@@ -4,8 +4,10 @@ import type { Clock, Timer } from './clock.ts'
 import { joined } from './collect.ts'
 import type { Attempt, Delivery, Next, ReadyAnswer, Setback, StreamChange } from './delivery.ts'
 import { setLength, Trial } from './delivery-trial.ts'
-import type { HeaderMap, Held, RawHeaders, TrialOwner } from './delivery-trial.ts'
+import type { Held, TrialOwner } from './delivery-trial.ts'
 import { FirstByteTimeoutError } from './errors.ts'
+import { headersFor } from './flat-handler.ts'
+import type { FlatController } from './flat-handler.ts'
 import { retryableStatuses } from './retry.ts'
 
 /** Longest error answer of a worker that is kept while others are tried; a longer one goes to the client as it comes. */
@@ -16,10 +18,11 @@ const asItComes: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: 0, retr
 const asAnError: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: keptBytes, retryable: true, change: undefined }
 
 /** What the handler of the request controls: the attempt of the moment. */
-class OuterController implements Dispatcher.DispatchController {
-  rawHeaders: RawHeaders = null
+class OuterController implements FlatController {
+  rawHeaders: string[] | null = null
+  rawTrailers: string[] | null = null
   reason: Error | null = null
-  current: Dispatcher.DispatchController | undefined
+  current: FlatController | undefined
   private readonly aborting: (reason: Error) => void
 
   constructor (aborting: (reason: Error) => void) {
@@ -32,6 +35,10 @@ class OuterController implements Dispatcher.DispatchController {
 
   get paused (): boolean {
     return this.current?.paused ?? false
+  }
+
+  get ending (): boolean {
+    return this.current?.ending === true
   }
 
   abort (reason?: Error): void {
@@ -118,7 +125,7 @@ export class Run implements TrialOwner {
     this.pass(chunk)
   }
 
-  ended (trial: Trial, trailers: HeaderMap): void {
+  ended (trial: Trial, trailers: string[]): void {
     this.limit?.cancel()
     const { held } = trial
     if (held !== undefined) {
@@ -168,7 +175,8 @@ export class Run implements TrialOwner {
     this.trial = trial
     this.outer.current = undefined
     if (limitMs !== undefined) this.limit = this.clock.after(limitMs, () => trial.stop(new FirstByteTimeoutError()))
-    this.dispatch(body === undefined ? { ...this.options, origin, path, headers } : { ...this.options, origin, path, headers, body }, trial)
+    const { method, body: own = null, headersTimeout = null, bodyTimeout = null } = this.options
+    this.dispatch({ origin, path, method, headers, body: body ?? own, headersTimeout, bodyTimeout }, trial)
   }
 
   /** An answer that is there: it goes out, and that is all. */
@@ -176,7 +184,7 @@ export class Run implements TrialOwner {
     const { body, ...head } = answer
     this.outer.current = undefined
     this.relay(undefined, { ...head, exchange, ...asItComes, chunks: [body], size: body.length })
-    this.end({})
+    this.end([])
   }
 
   /** What speaks against a complete answer. */
@@ -205,9 +213,9 @@ export class Run implements TrialOwner {
         if (after !== before) setLength(held, after.length)
       }
     }
-    this.outer.rawHeaders = held.rawHeaders
+    this.outer.rawHeaders = held.flat
     this.delivery.answered({ headers: held.flat, message: held.message }, held.exchange)
-    this.inner.onResponseStart?.(this.outer, held.status, held.headers, held.message)
+    this.inner.onResponseStart?.(this.outer, held.status, headersFor(this.inner, held.flat), held.message)
     for (const chunk of held.chunks) this.pass(chunk)
   }
 
@@ -261,18 +269,19 @@ export class Run implements TrialOwner {
     this.outer.current = undefined
     try {
       this.relay(undefined, kept)
-      this.end({})
+      this.end([])
     } catch (error) {
       // nothing is left that would catch it: the attempt is over
       this.fail(asError(error))
     }
   }
 
-  private end (trailers: HeaderMap): void {
+  private end (trailers: string[]): void {
     this.flush()
     if (this.over) return
     this.over = true
-    this.inner.onResponseEnd?.(this.outer, trailers)
+    this.outer.rawTrailers = trailers
+    this.inner.onResponseEnd?.(this.outer, headersFor(this.inner, trailers))
   }
 
   private fail (error: Error): void {

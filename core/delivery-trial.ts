@@ -2,23 +2,16 @@
 import type { Dispatcher } from 'undici'
 import type { Attempt, StreamChange, WholeChange } from './delivery.ts'
 import type { Exchange } from './exchange.ts'
-import { WorkerFramingError } from './errors.ts'
 import { withoutBytes } from './failure.ts'
-import { hasFramingFault, reasonOf, textHeaders, withContentLength } from './headers.ts'
-
-type Start = Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>
-/** Headers as undici's handlers get them. */
-export type HeaderMap = Start[2]
-/** Headers as they came. */
-export type RawHeaders = NonNullable<Dispatcher.DispatchController['rawHeaders']> | null
+import type { FlatHandler } from './flat-handler.ts'
+import { reasonOf, textHeaders, withContentLength } from './headers.ts'
 
 /** An answer held back: until its first byte, until it is complete, or, of an error, until it is clear that no other attempt brings better. */
 export interface Held {
   readonly exchange: Exchange
-  rawHeaders: RawHeaders
-  flat: readonly string[]
+  /** Headers, as they came. */
+  flat: string[]
   readonly status: number
-  headers: HeaderMap
   readonly message: string
   /** Bytes that may be held; 0 = it goes out with its first byte. */
   readonly limit: number
@@ -32,11 +25,7 @@ export interface Held {
 /** Makes the head fit a body of another length, or of one that is not known yet. */
 export function setLength (held: Held, length: number | undefined): void {
   const flat = withContentLength(held.flat, length)
-  if (flat === held.flat) return
-  held.flat = flat
-  held.rawHeaders = [...flat]
-  const { 'content-length': _, ...others } = held.headers
-  held.headers = length === undefined ? others : { ...others, 'content-length': String(length) }
+  if (flat !== held.flat) held.flat = [...flat]
 }
 
 /** Who makes the attempts. */
@@ -46,7 +35,8 @@ export interface TrialOwner {
   /** The head of an answer came; what is to be held of it. */
   head (attempt: Attempt, status: number, flat: readonly string[]): Pick<Held, 'limit' | 'retryable' | 'change'>
   data (trial: Trial, chunk: Buffer): void
-  ended (trial: Trial, trailers: HeaderMap): void
+  /** @param trailers flat */
+  ended (trial: Trial, trailers: string[]): void
   failed (trial: Trial, error: Error): void
 }
 
@@ -54,7 +44,8 @@ export interface TrialOwner {
  * One attempt, as undici's handler. Undici cannot take back a call that waits for its connection: an attempt given up
  * meanwhile is stopped when the connection comes, and nobody hears of it any more.
  */
-export class Trial implements Dispatcher.DispatchHandler {
+export class Trial implements FlatHandler {
+  readonly takesFlatHeaders = true
   readonly attempt: Attempt
   /** Events of this attempt still count. */
   live = true
@@ -77,17 +68,12 @@ export class Trial implements Dispatcher.DispatchHandler {
     this.attempt.exchange.started(controller)
   }
 
-  onResponseStart (...[controller, status, headers, message]: Start): void {
-    // 103 Early Hints and the like come before the answer and are not it
-    if (!this.live || status < 200) return
+  onResponseStart (...[controller, status, , message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    if (!this.live) return
     const { exchange } = this.attempt
     const flat = textHeaders(controller.rawHeaders)
-    if (hasFramingFault(flat)) {
-      controller.abort(new WorkerFramingError())
-      return
-    }
     const { limit, retryable, change } = this.owner.head(this.attempt, status, flat)
-    this.held = { exchange, rawHeaders: controller.rawHeaders ?? null, flat, status, headers, message: reasonOf(message), limit, retryable, change, chunks: [], size: 0 }
+    this.held = { exchange, flat, status, message: reasonOf(message), limit, retryable, change, chunks: [], size: 0 }
     exchange.head(status, flat)
   }
 
@@ -97,11 +83,11 @@ export class Trial implements Dispatcher.DispatchHandler {
     this.owner.data(this, chunk)
   }
 
-  onResponseEnd (...[, trailers]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseEnd']>>): void {
+  onResponseEnd (controller: Dispatcher.DispatchController): void {
     if (!this.live) return
     this.live = false
     this.attempt.exchange.completed()
-    this.owner.ended(this, trailers)
+    this.owner.ended(this, textHeaders(controller.rawTrailers))
   }
 
   /** Undici's error, or what ended the attempt from this side; the second one is not heard. */

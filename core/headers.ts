@@ -129,19 +129,12 @@ export function headerMap (flat: readonly string[]): Record<string, string | str
   return map
 }
 
-/** Undici's raw headers as strings; header values are Latin-1 (RFC 9110 §5.5). */
+/** A controller's raw headers as strings; header values are Latin-1 (RFC 9110 §5.5). */
 export function textHeaders (raw: unknown): string[] {
   if (!Array.isArray(raw)) return []
+  // ours come as text, undici's as bytes
+  if (raw.length === 0 || typeof raw[0] === 'string') return raw as string[]
   return raw.map(part => Buffer.isBuffer(part) ? part.toString('latin1') : String(part))
-}
-
-/**
- * True when the head of an answer leaves room for doubt where its body ends, or the body is coded for the transfer in a way that nobody
- * asked for and that the client would not hear of (RFC 9112 §6.1, §6.3).
- */
-export function hasFramingFault (raw: readonly string[]): boolean {
-  const coding = headerIn(raw, 'transfer-encoding')
-  return coding !== undefined && (coding.toLowerCase() !== 'chunked' || headerIn(raw, 'content-length') !== undefined)
 }
 
 const ascii = /^[\t\x20-\x7e]*$/

@@ -2,6 +2,7 @@
 import type { ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import { http2Stream } from './reply.ts'
+import { whenClosed } from './reply-end.ts'
 
 /** Replies that wait for their turn, by connection. */
 const queued = new WeakMap<Socket, Set<ServerResponse>>()
@@ -27,5 +28,5 @@ export function closeWithSocket (reply: ServerResponse, socket: Socket): void {
     })
   }
   replies.add(reply)
-  reply.once('close', () => replies.delete(reply))
+  whenClosed(reply, () => replies.delete(reply))
 }

@@ -14,6 +14,10 @@ export interface RegistryEvents {
   /** A ready worker gets no request for now, or does again. */
   held: [worker: Worker, cause: HoldCause]
   unheld: [worker: Worker, cause: HoldCause]
+  /** Other processes of the router told how many requests they have on the worker. */
+  elsewhere: [worker: Worker]
+  /** A source stated its list; it may be the same as before. */
+  stated: [source: string]
   /** A refused or broken connection on live traffic makes the worker suspect: somebody should look at once. */
   suspect: [worker: Worker]
   /** The worker is gone; it holds no request any more, unless its source gave it another role. */
@@ -97,6 +101,7 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
         if (worker.state === 'draining') this.move(worker, 'starting', 'stated again while leaving')
       }
     }
+    this.emit('stated', source)
     return { added, removed }
   }
 
@@ -155,6 +160,13 @@ export class WorkerRegistry extends EventEmitter<RegistryEvents> {
   /** Reports trouble on a worker's connection. */
   suspect (worker: Worker): void {
     if (this.byId.get(worker.id) === worker) this.emit('suspect', worker)
+  }
+
+  /** Other processes of the router have so many requests on a worker, and had so many: they count like this one's. */
+  setElsewhere (worker: Worker, inFlight: number, processed: number): void {
+    worker.share(inFlight, processed)
+    this.emit('elsewhere', worker)
+    this.released(worker)
   }
 
   /** A lease ended: a draining worker without requests is gone. Callers are leases. */

@@ -1,8 +1,9 @@
 // Writes a worker's answer to the client as it comes: head, bytes, end; with backpressure, and never as if it were complete when it is not.
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
+import type { FlatController, FlatHandler } from './flat-handler.ts'
 import { headerIn, headersForClient, textHeaders } from './headers.ts'
-import { cutOff, writeHead } from './reply.ts'
+import { cutOff, http2Stream, writeHead } from './reply.ts'
 
 /** What the owner of a reply decides for a relay. */
 export interface RelayOwner {
@@ -16,45 +17,130 @@ export interface RelayOwner {
   lastWords (error: Error): Buffer
 }
 
-/** An undici handler that writes to a Node reply. At most the reply's own high-water mark is buffered for a slow client. */
-export class Relay implements Dispatcher.DispatchHandler {
+const noBytes = Buffer.alloc(0)
+/** Up to so many bytes a piece is written as one text, with what frames it: Node does that without an allocation of its own. */
+const oneWrite = 16_000
+
+/** A handler that writes to a Node reply. At most the reply's own high-water mark is buffered for a slow client. */
+export class Relay implements FlatHandler {
+  readonly takesFlatHeaders = true
   private readonly reply: ServerResponse
   private readonly owner: RelayOwner
   private events = false
   private lengthKnown = false
+  /** Bytes that are to come of an announced length. */
+  private left = 0
+  /** Chunks are framed here: Node would make three pieces of each. */
+  private framing = false
+  /** The head is on its way to the client, which comes first. */
+  private begun = false
+  private readonly text: boolean
+  /** A piece that goes out with the end. */
+  private last: Buffer | undefined
 
   constructor (reply: ServerResponse, owner: RelayOwner) {
     this.reply = reply
     this.owner = owner
+    this.text = http2Stream(reply) === undefined
   }
 
   onRequestStart (): void {}
 
   onResponseStart (...[controller, status, , message]: Parameters<NonNullable<Dispatcher.DispatchHandler['onResponseStart']>>): void {
+    const { reply } = this
     const raw = textHeaders(controller.rawHeaders)
     this.events = isEventStream(raw)
-    this.lengthKnown = headerIn(raw, 'content-length') !== undefined
     const headers = headersForClient(raw, this.owner.without)
+    const length = headerIn(headers, 'content-length')
+    this.lengthKnown = length !== undefined
+    if (length !== undefined) this.left = Number(length)
     headers.push(...this.owner.takeOver())
-    writeHead(this.reply, status, message, headers)
+    writeHead(reply, status, message, headers)
+    if (this.text && reply.chunkedEncoding) {
+      reply.chunkedEncoding = false
+      this.framing = true
+    }
   }
 
-  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.reply.write(chunk)) {
+  onResponseData (controller: FlatController, chunk: Buffer): void {
+    const ready = this.writeLast()
+    if (this.framing && controller.ending === true) this.last = chunk
+    else if (!this.write(chunk) || !ready) {
       controller.pause()
       this.reply.once('drain', () => controller.resume())
     }
   }
 
   onResponseEnd (): void {
+    const { last } = this
+    this.last = undefined
+    if (this.framing) this.frame(last, '0\r\n\r\n')
     this.reply.end()
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
-    if (!this.reply.headersSent) this.owner.failed(error)
+    const { reply } = this
+    if (!reply.headersSent) {
+      this.owner.failed(error)
+      return
+    }
+    this.writeLast()
     // an answer whose length was announced has no room for one more event
-    else if (this.events && !this.lengthKnown) this.reply.end(this.owner.lastWords(error))
-    else cutOff(this.reply, this.lengthKnown)
+    if (this.events && !this.lengthKnown) {
+      this.write(this.owner.lastWords(error))
+      this.onResponseEnd()
+    } else cutOff(reply, this.lengthKnown || this.framing)
+  }
+
+  /** Something followed the piece that was to go out with the end. */
+  private writeLast (): boolean {
+    const { last } = this
+    this.last = undefined
+    return last === undefined || this.write(last)
+  }
+
+  /** Writes bytes of the body, as one text where they are few. False: the client has enough for now. */
+  private write (chunk: Buffer): boolean {
+    const { reply } = this
+    const { length } = chunk
+    if (this.framing) return this.frame(chunk, '')
+    if (!this.text || !this.lengthKnown || length > oneWrite) return reply.write(chunk)
+    this.left -= length
+    const ready = this.send(chunk.toString('latin1'))
+    if (this.left > 0) return ready
+    // whoever is told that nothing more comes need not wait
+    reply.end()
+    return true
+  }
+
+  /** Writes a chunk, if there is one, and what follows it. */
+  private frame (chunk: Buffer | undefined, after: string): boolean {
+    if (chunk === undefined) return this.send(after)
+    const size = `${chunk.length.toString(16)}\r\n`
+    if (chunk.length <= oneWrite) return this.send(`${size}${chunk.toString('latin1')}\r\n${after}`)
+    return this.send(size, chunk, `\r\n${after}`)
+  }
+
+  /**
+   * Sends a text, or bytes between two texts, at once. Node would hold them back to the end of the turn, to see whether more comes, and take
+   * a client for slow until then.
+   */
+  private send (text: string, bytes?: Buffer, after = ''): boolean {
+    const { reply } = this
+    const { socket } = reply
+    if (bytes === undefined && this.begun && socket !== null && socket.writable && socket.writableCorked === 0) {
+      // a reply that has not been told that its client is slow does not tell when it is ready again
+      return socket.write(text, 'latin1') || socket.writableLength === 0 || reply.write(noBytes)
+    }
+    this.begun = true
+    let ready = reply.write(text, 'latin1')
+    if (bytes !== undefined) {
+      reply.write(bytes)
+      ready = reply.write(after, 'latin1')
+    }
+    if (socket === null) return ready
+    socket.uncork()
+    return ready || socket.writableLength === 0
   }
 }
 

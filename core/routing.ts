@@ -14,6 +14,8 @@ export interface PrefixChain {
 export interface Routing {
   /** The model the request names, if any. */
   readonly model: string | undefined
+  /** Whether the answer is asked for as a stream; where it is not, its first byte comes with the last. Undefined = unknown. */
+  readonly stream?: boolean
   /** Only workers known to serve `model` may get the request; default false: where none is known, any worker may judge it. */
   readonly knownModelOnly?: boolean
   /** The client's own header, by lower-case name; undefined when absent or empty. */
@@ -24,4 +26,6 @@ export interface Routing {
   readonly opening: Uint8Array | undefined
   /** The conversation as a chain of block hashes. */
   readonly prefix: PrefixChain
+  /** `prefix.length` for those who need no hashes, which costs less to find; where it is not given, `prefix` tells. */
+  readonly promptBytes?: number
 }

@@ -12,7 +12,7 @@ function serves (worker: Worker): boolean {
 export class WorkerBound {
   private readonly registry: WorkerRegistry
   private readonly limit: () => number
-  private counted: { serving: number, others: Worker[] } | undefined
+  private counted: { serving: number, elsewhere: number, others: Worker[] } | undefined
 
   /**
    * @param limit requests a worker may have at a time; 0 = any number
@@ -28,22 +28,26 @@ export class WorkerBound {
     registry.on('added', recount)
     registry.on('changed', recount)
     registry.on('removed', recount)
+    registry.on('elsewhere', worker => {
+      this.moved(worker)
+      recount()
+    })
     registry.on('held', (_worker, cause) => { if (cause !== 'full') recount() })
     registry.on('unheld', (_worker, cause) => { if (cause !== 'full') recount() })
   }
 
   /**
-   * Requests that may be in flight: what serving workers may have, and what others still have. No bound where none is set, or
-   * where nobody serves: nothing is worth waiting for then.
+   * Requests that this process may have in flight: what serving workers may have beside those of other processes, and what it still
+   * has on others. No bound where none is set, or where nobody serves: nothing is worth waiting for then.
    */
   get capacity (): number {
     const limit = this.limit()
     if (limit === 0) return Infinity
     this.counted ??= this.count()
-    const { serving, others } = this.counted
+    const { serving, elsewhere, others } = this.counted
     if (serving === 0) return Infinity
-    let capacity = serving * limit
-    for (const worker of others) capacity += worker.inFlight
+    let capacity = serving * limit - elsewhere
+    for (const worker of others) capacity += worker.inFlight - worker.elsewhere
     return capacity
   }
 
@@ -60,8 +64,13 @@ export class WorkerBound {
     for (const worker of this.registry.list()) this.moved(worker)
   }
 
-  private count (): { serving: number, others: Worker[] } {
+  private count (): { serving: number, elsewhere: number, others: Worker[] } {
     const workers = this.registry.list()
-    return { serving: workers.filter(serves).length, others: workers.filter(worker => !serves(worker) && worker.inFlight > 0) }
+    const serving = workers.filter(serves)
+    return {
+      serving: serving.length,
+      elsewhere: serving.reduce((sum, worker) => sum + Math.min(worker.elsewhere, this.limit()), 0),
+      others: workers.filter(worker => !serves(worker) && worker.inFlight > worker.elsewhere)
+    }
   }
 }

@@ -2,6 +2,7 @@
 import { createHash, X509Certificate } from 'node:crypto'
 import { createSecureContext } from 'node:tls'
 import { buildConnector } from 'undici'
+import { onread } from './http1/connection.ts'
 import { optionFileError, readOptionFile, watchOptionFiles } from './option-file.ts'
 
 /** Options for connections to `https://` workers; paths are of PEM files. */
@@ -20,6 +21,7 @@ type Connector = ReturnType<typeof buildConnector>
 /** What makes connections, and a hash of the files it was made from. */
 interface Made {
   readonly connector: Connector
+  readonly forTraffic: Connector
   readonly hash: string
 }
 
@@ -57,6 +59,8 @@ export class WorkerTls {
 
   /** For undici's agents. */
   readonly connect: Connector = (options, callback) => this.made.connector(options, callback)
+  /** For the agent for traffic. */
+  readonly connectForTraffic: Connector = (options, callback) => this.made.forTraffic(options, callback)
 
   /** Changes options, for connections from now on. @throws OptionFileError, and then the old ones stay */
   configure (options: WorkerTlsOptions): void {
@@ -81,8 +85,10 @@ export class WorkerTls {
     }
     const hash = createHash('sha256')
     for (const file of [ca, cert, key]) hash.update(`${file?.length ?? 0} `).update(file ?? '')
+    const settings = { timeout: this.timeoutMs, ...files, ...(workerTlsInsecure === true ? { rejectUnauthorized: false } : {}) }
     return {
-      connector: buildConnector({ timeout: this.timeoutMs, ...files, ...(workerTlsInsecure === true ? { rejectUnauthorized: false } : {}) }),
+      connector: buildConnector(settings),
+      forTraffic: buildConnector({ ...settings, onread }),
       hash: hash.digest('hex')
     }
   }

@@ -81,12 +81,17 @@ export class Worker {
   weight = 1
   /** Models it serves (base models and adapters) by id, as its `/v1/models` shows them; undefined until it has told. */
   models: ReadonlyMap<string, ModelCard> | undefined
-  /** Requests of this router that hold a lease on the worker. */
+  /** Requests of this router that hold a lease on the worker, those of its other processes included as far as they have told. */
   inFlight = 0
+  /** Of these, the other processes'. */
+  elsewhere = 0
   /** Requests running or waiting there that are not this router's, as last seen in the worker's own metrics. */
   foreignLoad = 0
-  /** Requests ever leased here. */
+  /** Tokens whose keys and values fit into its KV cache, as its own metrics tell; undefined until somebody has looked. */
+  kvTokens: number | undefined
+  /** Requests ever leased here by this process, and by the others. */
   processed = 0
+  processedElsewhere = 0
   private lists: Candidates[] = []
 
   constructor (spec: WorkerSpec, rank?: number) {
@@ -129,6 +134,18 @@ export class Worker {
   release (): void {
     this.inFlight--
     for (const list of this.lists) list.moved(this, this.inFlight + 1)
+  }
+
+  /** Other processes of the router have so many requests here, and had so many. Callers are the registry. */
+  share (inFlight: number, processed: number): void {
+    this.processedElsewhere = processed
+    // one step at a time, as lists expect it
+    while (this.elsewhere !== inFlight) {
+      const step = this.elsewhere < inFlight ? 1 : -1
+      this.elsewhere += step
+      this.inFlight += step
+      for (const list of this.lists) list.moved(this, this.inFlight - step)
+    }
   }
 
   /** A candidate list that wants to hear of this worker's in-flight changes. */

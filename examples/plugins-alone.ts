@@ -26,14 +26,16 @@ export async function build (urls: readonly string[]): Promise<FastifyInstance> 
     if (assignment === undefined) return await reply.code(503).send({ error: 'no worker is ready' })
     const startedAt = performance.now()
     let ok = false
+    let firstByteMs: number | undefined
     try {
       const answer = await fetch(assignment.worker.url + '/v1/completions', { method: 'POST', headers: { 'content-type': 'application/json' }, body })
       assignment.firstByte()
+      firstByteMs = performance.now() - startedAt
       ok = answer.ok
       return { worker: assignment.worker.alias, reason: assignment.decision.reason, answer: await answer.json() }
     } finally {
       // whatever happened, the worker's in-flight count goes down again
-      assignment.finish({ ok, firstByteMs: undefined, durationMs: performance.now() - startedAt, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
+      assignment.finish({ ok, firstByteMs, durationMs: performance.now() - startedAt, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
     }
   })
   return app

@@ -7,15 +7,22 @@ import type { PrefixChain } from '../core/routing.ts'
  */
 export const maxBlocks = 4096
 
+/** Bytes of the first block: what is shorter has none. */
+export const firstBlock = 256
+
 /**
  * Where blocks end, the same in every conversation, so that one that has grown begins with the blocks it had. Fine where
  * conversations part ways (after a shared system prompt), coarse where a little more or less matters little.
  */
-const blockEnds: readonly number[] = Array.from({ length: maxBlocks }, (_, i) => {
-  if (i < 32) return (i + 1) * 256
-  if (i < 88) return 8_192 + (i - 31) * 1_024
-  return 65_536 + (i - 87) * 4_096
-})
+export const blockRuns: ReadonlyArray<readonly [blocks: number, bytes: number]> = [[32, 256], [56, 1_024], [maxBlocks - 88, 4_096]]
+
+const blockEnds: readonly number[] = endsOf(blockRuns)
+
+/** Where blocks end that are so many of so many bytes each, one run after the other. */
+export function endsOf (runs: ReadonlyArray<readonly [blocks: number, bytes: number]>): number[] {
+  let end = 0
+  return runs.flatMap(([blocks, bytes]) => Array.from({ length: blocks }, () => (end += bytes)))
+}
 
 const multiplierA = 0x9e3779b1 | 0
 const multiplierB = 0x85ebca77 | 0
@@ -50,6 +57,12 @@ export function prefixChain (bytes: Uint8Array, seed: number | string): PrefixCh
     hashes.push(combine(scramble(a) + c, scramble(b) + d))
   }
   return { hashes, ends, length }
+}
+
+/** A chain told by its hashes alone; what lies behind the last block is not part of it. */
+export function chainOf (hashes: readonly number[]): PrefixChain {
+  const ends = blockEnds.slice(0, hashes.length)
+  return { hashes, ends, length: ends.at(-1) ?? 0 }
 }
 
 /** A hash of all of `bytes`, their number and `seed`: a safe integer, the same on every machine. */

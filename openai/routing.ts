@@ -3,13 +3,14 @@ import type { PrefixChain, Routing } from '../core/routing.ts'
 import { eachElement, isNull, locateFields, readBoolean, readString, readText } from './locate.ts'
 import type { Span } from './locate.ts'
 import { multipartField } from './multipart.ts'
-import { hashBytes, prefixChain } from './prefix-chain.ts'
+import { firstBlock, hashBytes, prefixChain } from './prefix-chain.ts'
 
 const fieldNames: ReadonlySet<string> = new Set([
   'model', 'stream', 'user', 'session_id', 'user_id', 'session_params', 'messages', 'prompt', 'input', 'instructions', 'tools',
-  'cache_salt', 'system', 'text', 'input_ids', 'token_ids', 'kv_transfer_params', 'previous_response_id'
+  'cache_salt', 'system', 'text', 'input_ids', 'token_ids', 'kv_transfer_params', 'previous_response_id', 'prompt_cache_key', 'conversation'
 ])
 const sessionName: ReadonlySet<string> = new Set(['session_id'])
+const idName: ReadonlySet<string> = new Set(['id'])
 const roleName: ReadonlySet<string> = new Set(['role'])
 
 /** Where the conversation may stand, the likeliest first; two paths know better. */
@@ -108,6 +109,12 @@ export class RequestRouting implements Routing {
     return this.chain
   }
 
+  get promptBytes (): number {
+    if (this.chain !== undefined) return this.chain.length
+    const span = this.conversation()?.span
+    return span === undefined ? 0 : growthPoint(this.body, span) - span.start
+  }
+
   private located (): ReadonlyMap<string, Span> {
     this.fields ??= locateFields(this.body, fieldNames) ?? noFields
     return this.fields
@@ -125,11 +132,18 @@ export class RequestRouting implements Routing {
     return multipartField(this.body, this.header('content-type'), 'model') || undefined
   }
 
+  /** The Rust router's fields in its order, then those of OpenAI's API. */
   private findSession (): string | undefined {
-    const params = this.field('session_params')
-    const inner = params && locateFields(this.body, sessionName, params.start, params.end)?.get('session_id')
-    return this.named('session', inner) ?? this.named('user', this.field('user')) ??
-      this.named('session', this.field('session_id')) ?? this.named('user', this.field('user_id'))
+    return this.named('session', this.inner('session_params', sessionName)) ?? this.named('user', this.field('user')) ??
+      this.named('session', this.field('session_id')) ?? this.named('user', this.field('user_id')) ??
+      this.named('session', this.field('prompt_cache_key')) ??
+      this.named('session', this.field('conversation')) ?? this.named('session', this.inner('conversation', idName))
+  }
+
+  /** The only field asked for of a field that is an object. */
+  private inner (name: string, names: ReadonlySet<string>): Span | undefined {
+    const outer = this.field(name)
+    return outer && locateFields(this.body, names, outer.start, outer.end)?.values().next().value
   }
 
   private named (kind: 'session' | 'user', span: Span | undefined): string | undefined {
@@ -177,12 +191,16 @@ export class RequestRouting implements Routing {
   private findPrefix (): PrefixChain {
     const found = this.conversation()
     if (found === undefined) return noChain
+    const { start } = found.span
+    const end = growthPoint(this.body, found.span)
+    // too short for a block: nothing is hashed
+    if (end - start < firstBlock) return { hashes: [], ends: [], length: end - start }
     let seed = 0
     for (const name of seedNames) {
       const span = this.field(name)
       seed = hashBytes(span === undefined ? noBytes : this.body.subarray(span.start, span.end), seed)
     }
-    return prefixChain(this.body.subarray(found.span.start, growthPoint(this.body, found.span)), seed)
+    return prefixChain(this.body.subarray(start, end), seed)
   }
 }
 

@@ -23,6 +23,9 @@ export function checkTogether (options: RouterOptions, say: (key: keyof RouterOp
   checkListeners(options, say)
   checkAnnouncements(options, say)
   checkFiles(options, say)
+  if (options.processes > options.maxConcurrentRequests) {
+    throw new OptionsError(`${say('processes')} is ${options.processes}, and each needs a share of ${say('maxConcurrentRequests')}, which is ${options.maxConcurrentRequests}`)
+  }
   if (options.policy === 'power_of_two' && options.workerUrls.length * options.intraNodeDataParallelSize === 1) {
     warnings.push(`${say('policy')} is power_of_two, which compares two workers, but ${say('workerUrls')} gives only one: ` +
       'it gets every request until another is added')

@@ -3,7 +3,7 @@
 import type { OptionSpec } from './spec.ts'
 
 /** Names of policies. */
-export const policies = ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'] as const
+export const policies = ['cache_aware', 'consistent_hash', 'least_load', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin', 'sticky_least_loaded', 'sticky_until_saturated'] as const
 
 /** In the order of `--help`. */
 export const disaggregationTable = [

@@ -4,6 +4,7 @@ import { accessTable } from './access-table.ts'
 import { authenticationTable } from './authentication-table.ts'
 import { disaggregationTable, policies } from './disaggregation-table.ts'
 import { discoveryTable } from './discovery-table.ts'
+import { routingTable } from './routing-table.ts'
 import { longest } from './spec.ts'
 import type { OptionSpec } from './spec.ts'
 
@@ -16,6 +17,10 @@ export const optionTable = [
   {
     name: 'port', type: 'integer', min: 0, max: 65535, default: 30000, group: 'Server',
     help: 'Port to listen on; 0 takes any free one.'
+  },
+  {
+    name: 'processes', type: 'integer', min: 1, max: 64, default: 1, group: 'Server',
+    help: 'Processes that serve the port; one of them is enough for most fleets. With more, one further process looks after workers and metrics, and limits are shared out: see docs/processes.md.'
   },
   {
     name: 'max-payload-size', type: 'integer', min: 1, max: 4294967296, default: 536870912, placeholder: 'BYTES', group: 'Server',
@@ -241,20 +246,20 @@ export const optionTable = [
     help: 'cache_aware: part of a prompt that must be known to a worker before it is preferred for that.'
   },
   {
-    name: 'balance-abs-threshold', type: 'integer', min: 0, default: 64, placeholder: 'REQUESTS', group: 'Policy',
-    help: 'cache_aware: loads are uneven when the most and the least loaded worker differ by more requests than this and by more than balance-rel-threshold; then the least loaded one is taken.'
+    name: 'balance-abs-threshold', type: 'integer', min: 0, default: 8, placeholder: 'REQUESTS', group: 'Policy',
+    help: 'cache_aware: loads are uneven when the worker that has the prompt has more to do than the least loaded one by more requests than this and by more than balance-rel-threshold; then the least loaded one is taken. A prompt that waits to be computed counts as one request more, a long one as several.'
   },
   {
     name: 'balance-rel-threshold', type: 'number', min: 1, default: 1.5, placeholder: 'FACTOR', group: 'Policy',
-    help: 'cache_aware: see balance-abs-threshold; the most loaded worker has more than so many times the load of the least loaded one.'
+    help: 'cache_aware: see balance-abs-threshold; the worker that has the prompt has more than so many times as much to do as the least loaded one.'
   },
   {
     name: 'max-tree-size', type: 'integer', min: 1, default: 33554432, placeholder: 'BYTES', group: 'Policy',
-    help: 'cache_aware: bytes of prompts remembered for each worker.'
+    help: 'cache_aware, sticky_until_saturated: bytes of prompts remembered for each worker; fewer where its KV cache is known to hold less.'
   },
   {
     name: 'max-index-entries', type: 'integer', min: 1, default: 2000000, group: 'Policy',
-    help: 'cache_aware: entries of the prefix index over all workers, which bounds its memory.'
+    help: 'cache_aware, sticky_until_saturated: entries of the prefix index over all workers, which bounds its memory.'
   },
   {
     name: 'eviction-interval', type: 'number', exclusiveMin: 0, max: longest, default: 120, aliases: ['eviction-interval-secs'], placeholder: 'SECS', group: 'Policy',
@@ -262,8 +267,9 @@ export const optionTable = [
   },
   {
     name: 'load-scrape-interval-secs', type: 'number', min: 0, max: longest, default: 5, placeholder: 'SECS', group: 'Policy',
-    help: "power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
+    help: "least_load, power_of_two: pause between readings of each worker's /metrics, in seconds, to learn of load that is not this router's; 0 is never."
   },
+  ...routingTable,
 
   {
     name: 'prometheus-host', type: 'string', format: 'hostname', default: '127.0.0.1', placeholder: 'ADDRESS', group: 'Metrics',
@@ -281,6 +287,14 @@ export const optionTable = [
   {
     name: 'log-dir', type: 'string', format: 'path', default: undefined, placeholder: 'DIR', group: 'Logging',
     help: 'Folder for log files besides the log on standard output; a relative one is in the working directory.'
+  },
+  {
+    name: 'record-trace', type: 'string', format: 'path', default: undefined, placeholder: 'FILE', group: 'Logging',
+    help: 'File in which each generation request becomes a line for npm run replay: its moment, lengths, and salted hashes of its prompt and session, never what it says. One that is there is kept as FILE.1.'
+  },
+  {
+    name: 'record-trace-max-mb', type: 'integer', min: 1, max: 1048576, default: 1024, placeholder: 'MB', group: 'Logging',
+    help: 'Size at which the recording ends, in millions of bytes; the default is a few hundred thousand requests.'
   },
   {
     name: 'access-log', type: 'switch', default: false, group: 'Logging',

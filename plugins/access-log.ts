@@ -1,13 +1,14 @@
 // One log line per request when asked for: what came, where it went, how it ended. Never a body, a query or a credential.
 import fp from 'fastify-plugin'
 import type { FastifyPluginCallback } from 'fastify'
+import { whenClosed } from '../core/reply-end.ts'
 
 const plugin: FastifyPluginCallback = (fastify, _options, done) => {
   fastify.addHook('onRequest', (request, reply, next) => {
     const startedAt = performance.now()
     // a connection that is gone has no address any more
     const client = request.ip
-    const write = (): void => {
+    whenClosed(reply.raw, () => {
       const { workerCall: call } = request
       fastify.log.info({
         reqId: request.id,
@@ -25,9 +26,7 @@ const plugin: FastifyPluginCallback = (fastify, _options, done) => {
         durationMs: performance.now() - startedAt,
         ...call?.usage
       }, 'request')
-    }
-    // a call of a client that left is settled by a listener of the same event, which comes after this one
-    reply.raw.once('close', () => queueMicrotask(write))
+    })
     next()
   })
   done()

@@ -1,11 +1,13 @@
 // Cuts off clients that fall silent within a request's body, or do not end one that nobody wants any more; how long a wanted body takes is theirs to decide.
 import type { IncomingMessage } from 'node:http'
 import fp from 'fastify-plugin'
-import type { FastifyPluginCallback } from 'fastify'
+import type { FastifyPluginCallback, FastifyReply, RequestPayload } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock, Timer } from '../core/clock.ts'
 import { ClientBodyTimeoutError } from '../core/errors.ts'
+import { InFlight } from '../core/in-flight.ts'
 import { http2Stream } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import { dropUnreadBody } from '../core/unread-body.ts'
 
 /** Options of the body timeout plugin that may change while it runs. */
@@ -48,44 +50,82 @@ function pieceCount (raw: IncomingMessage): () => number {
   }
 }
 
+/** A request whose body is on its way. */
+interface Body {
+  readonly reply: FastifyReply
+  /** What whoever reads the body reads. */
+  readonly payload: RequestPayload
+  /** Pieces of it; over HTTP/1 the bytes of its connection, which the socket counts anyway. */
+  readonly pieces: (() => number) | undefined
+  readonly limitMs: number
+  seen: number
+  heardAt: number
+  over: () => void
+}
+
+/** Grows as long as something comes. */
+function received ({ reply, pieces }: Body): number {
+  return pieces === undefined ? reply.request.raw.socket.bytesRead : pieces()
+}
+
+/** Ends a request whose client has fallen silent. */
+function giveUp ({ reply, payload, pieces }: Body): void {
+  if (pieces === undefined) reply.header('connection', 'close')
+  // whoever reads the body gives up on it, and answers
+  if (payload.listenerCount('error') > 0) payload.emit('error', new ClientBodyTimeoutError())
+  else reply.send(new ClientBodyTimeoutError())
+}
+
 const plugin: FastifyPluginCallback<BodyTimeoutOptions> = (fastify, given, done) => {
   const clock = given.clock ?? systemClock
   let limitSecs = given.clientBodyIdleTimeoutSecs ?? 60
+  // one timer for all bodies: nearly all have come long before anybody looks
+  const bodies = new InFlight<Body>()
+  let timer: Timer | undefined
+  function look (): void {
+    const now = clock.now()
+    for (const body of bodies) {
+      const { raw } = body.reply.request
+      const count = received(body)
+      if (raw.complete || raw.destroyed || body.reply.sent) body.over()
+      else if (count !== body.seen) {
+        body.seen = count
+        body.heardAt = now
+      } else if (now - body.heardAt >= body.limitMs) {
+        body.over()
+        giveUp(body)
+      }
+    }
+    timer = undefined
+    lookAgain()
+  }
+  function lookAgain (): void {
+    if (bodies.size > 0) timer ??= clock.after(limitSecs * 1000 / looks, look)
+  }
+
   fastify.decorate('bodyTimeout', {
-    configure (limits) { limitSecs = limits.clientBodyIdleTimeoutSecs ?? limitSecs }
+    configure (limits) {
+      limitSecs = limits.clientBodyIdleTimeoutSecs ?? limitSecs
+      timer?.cancel()
+      timer = undefined
+      lookAgain()
+    }
+  })
+  fastify.addHook('onClose', (_instance, next) => {
+    timer?.cancel()
+    next()
   })
   // when the body is about to be read: what a client sends while it waits in a queue stays in its socket
   fastify.addHook('preParsing', (request, reply, payload, next) => {
     next(null, payload)
     const { raw } = request
     if (raw.complete || reply.sent) return
-    const { socket } = raw
-    const shared = http2Stream(reply.raw) !== undefined
-    // over HTTP/1 a count that the socket keeps anyway: pieces of a body cost nothing here
-    const received = shared ? pieceCount(raw) : () => socket.bytesRead
-    const limitMs = limitSecs * 1000
-    let seen = received()
-    let heardAt = clock.now()
-    let timer: Timer | undefined
-    const look = (): void => {
-      if (raw.complete || raw.destroyed || reply.sent) return
-      const now = clock.now()
-      const count = received()
-      if (count !== seen) {
-        seen = count
-        heardAt = now
-      } else if (now - heardAt >= limitMs) {
-        if (!shared) reply.header('connection', 'close')
-        // whoever reads the body gives up on it, and answers
-        if (payload.listenerCount('error') > 0) payload.emit('error', new ClientBodyTimeoutError())
-        else reply.send(new ClientBodyTimeoutError())
-        return
-      }
-      timer = clock.after(limitMs / looks, look)
-    }
-    timer = clock.after(limitMs / looks, look)
-    reply.raw.once('close', () => timer?.cancel())
-    raw.once('end', () => timer?.cancel())
+    const pieces = http2Stream(reply.raw) === undefined ? undefined : pieceCount(raw)
+    const body: Body = { reply, payload, pieces, limitMs: limitSecs * 1000, seen: 0, heardAt: clock.now(), over: () => {} }
+    body.seen = received(body)
+    body.over = bodies.add(body)
+    whenClosed(reply.raw, body.over)
+    lookAgain()
   })
   // who is answered before the end of its body, or has nobody that reads it
   fastify.addHook('onSend', (request, reply, payload, next) => {

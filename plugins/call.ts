@@ -12,6 +12,8 @@ import type { Assignment } from './load-balancer.ts'
 
 /** What calls tell those who watch them. */
 export interface CallEvents {
+  /** A worker was chosen; the request is about to go there. */
+  chosen: [call: Call, request: { readonly id: string }]
   /** The call is on its way; `streams`: the client asked for a stream. */
   started: [call: Call, streams: boolean]
   /** The worker's status and headers came. */
@@ -63,6 +65,8 @@ export class Call implements ExchangeObserver {
   /** The request makes tokens, as opposed to asking something else of a worker. */
   readonly generation: boolean
   leg: Leg = 'whole'
+  /** Number of the choice in the record of decisions; 0: it is not in it. */
+  decision = 0
   /** How the request was divided, where it could have been. */
   split: Split | undefined
   /** The answer is an event stream in clear. */
@@ -149,11 +153,14 @@ export class Call implements ExchangeObserver {
   }
 
   settled (exchange: Exchange): void {
+    const { promptTokens, cachedTokens, completionTokens } = this.usage
     this.assignment.finish({
       ok: exchange.end === 'completed' && exchange.status < 500,
       firstByteMs: this.firstByteMs,
       durationMs: this.durationMs,
-      ...this.usage
+      promptTokens,
+      cachedTokens,
+      completionTokens
     })
     this.calls.emit('settled', this)
   }

@@ -15,16 +15,13 @@ export class CallerCounts {
     this.most = most
   }
 
-  /** Counts a request whose reply has just been closed. */
+  /** Counts a request whose reply has been closed and whose call is over. */
   count ({ name }: Caller, request: FastifyRequest): void {
     const label = this.label(name)
     this.metrics.callerRequests.labels(label).inc()
-    // a call of a client that left is settled by a listener of the same event, which comes after this one
-    queueMicrotask(() => {
-      const usage = request.workerCall?.usage
-      if (usage?.promptTokens !== undefined) this.metrics.callerTokens.labels(label, 'prompt').inc(usage.promptTokens)
-      if (usage?.completionTokens !== undefined) this.metrics.callerTokens.labels(label, 'completion').inc(usage.completionTokens)
-    })
+    const usage = request.workerCall?.usage
+    if (usage?.promptTokens !== undefined) this.metrics.callerTokens.labels(label, 'prompt').inc(usage.promptTokens)
+    if (usage?.completionTokens !== undefined) this.metrics.callerTokens.labels(label, 'completion').inc(usage.completionTokens)
   }
 
   private label (name: string): string {

@@ -19,6 +19,7 @@ import { pushIdentity } from '../disaggregation/nixl.ts'
 import { splitDefaults } from '../disaggregation/split-rule.ts'
 import { UncachedEstimate } from '../disaggregation/uncached.ts'
 import { BootstrapDirectory } from '../discovery/bootstrap.ts'
+import type { PrefixChain } from '../policies/policy.ts'
 import { cacheAwareDefaults, PrefixIndex } from '../policies/index.ts'
 import { DisaggregatedDelivery } from './disaggregated-delivery.ts'
 import type { SplitObserver, SplitReason } from './disaggregated-delivery.ts'
@@ -142,6 +143,11 @@ export class Disaggregation extends EventEmitter<DisaggregationEvents> {
   forget (worker: Worker): void {
     this.identities.delete(worker)
     this.estimate.forget(worker)
+  }
+
+  /** Another process of this router sent a decode worker a conversation. */
+  heard (worker: Worker, prefix: PrefixChain): void {
+    this.estimate.served(worker, prefix)
   }
 
   /** Forgets what decode workers have in their KV caches. */

@@ -6,9 +6,11 @@ import type { Socket } from 'node:net'
 import { Server as TlsServer } from 'node:tls'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync, FastifyReply } from 'fastify'
+import { answersOn, watchAnswers } from '../core/connection-answers.ts'
 import { ShuttingDownError } from '../core/errors.ts'
 import { InFlight } from '../core/in-flight.ts'
 import { http2Stream } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 
 declare module 'fastify' {
   interface FastifyInstance {
@@ -51,8 +53,7 @@ const plugin: FastifyPluginAsync = async fastify => {
   const clientEvent = secure ? 'secureConnection' : kind instanceof Server ? 'connection' : undefined
   /** Connections of HTTP/2, and whether they were told to open no more streams. */
   const sessions = new Map<Http2Session, boolean>()
-  /** Answers under way on the whole server, and those of this router. */
-  const answers = new InFlight<ServerResponse>()
+  /** Answers under way that are this router's. */
   const replies = new InFlight<FastifyReply>()
 
   function sendAway (session: Http2Session | undefined): void {
@@ -61,9 +62,23 @@ const plugin: FastifyPluginAsync = async fastify => {
     session.goaway(0, anyStream)
   }
 
+  /** Requests that come while the server drains. */
+  function requested (_request: IncomingMessage, answer: ServerResponse): void {
+    answer.shouldKeepAlive = false
+    // one that came meanwhile, for its first request
+    sendAway(http2Stream(answer)?.session)
+    if (closing) closeWhenIdle(answer)
+  }
+
+  // Fastify sweeps idle connections once, when it begins to close; those that end a request later would wait for their keep-alive
+  function closeWhenIdle (answer: ServerResponse): void {
+    if ('closeIdleConnections' in server) whenClosed(answer, () => setImmediate(() => server.closeIdleConnections()))
+  }
+
   function drain (): void {
+    if (!draining) server.prependListener('request', requested)
     draining = true
-    for (const answer of answers) answer.shouldKeepAlive = false
+    for (const socket of clients) for (const answer of answersOn(socket)) answer.shouldKeepAlive = false
     for (const session of sessions.keys()) sendAway(session)
   }
 
@@ -88,21 +103,6 @@ const plugin: FastifyPluginAsync = async fastify => {
   }
   const connected = collect(sockets)
   const client = collect(clients)
-  const requested = (_request: IncomingMessage, answer: ServerResponse): void => {
-    // every plugin that watches a request listens for its end: more of them than Node takes for a leak
-    answer.setMaxListeners(0)
-    const over = answers.add(answer)
-    if (draining) {
-      answer.shouldKeepAlive = false
-      // one that came meanwhile, for its first request
-      sendAway(http2Stream(answer)?.session)
-    }
-    answer.once('close', () => {
-      over()
-      // Fastify sweeps idle connections once, when it begins to close; those that end a request later would wait for their keep-alive
-      if (closing && 'closeIdleConnections' in server) setImmediate(() => server.closeIdleConnections())
-    })
-  }
   const opened = (session: Http2Session): void => {
     sessions.set(session, false)
     session.once('close', () => sessions.delete(session))
@@ -110,20 +110,19 @@ const plugin: FastifyPluginAsync = async fastify => {
   server.on('connection', connected)
   server.on('session', opened)
   if (clientEvent !== undefined) server.on(clientEvent, client)
-  // before Fastify's own listener, which may answer at once
-  server.prependListener('request', requested)
+  if (kind instanceof Server || kind instanceof TlsServer) watchAnswers(kind)
 
   fastify.addHook('preClose', next => {
     drain()
     closing = true
+    for (const socket of clients) for (const answer of answersOn(socket)) closeWhenIdle(answer)
     // Node does not count a connection as idle on which nothing ever came (a load balancer's check, a browser's guess)
     for (const socket of sockets) if (socket.bytesRead === 0) socket.destroy()
     for (const session of sessions.keys()) session.close()
     // and it no longer looks at heads that never end: only who has a request under way may stay
     grace = setTimeout(() => {
-      const busy = new Set([...answers].flatMap(answer => http2Stream(answer) === undefined ? [answer.req.socket] : []))
       const known = new Set([...clients].map(peer))
-      for (const socket of clients) if (!busy.has(socket) && socket.alpnProtocol !== 'h2') socket.destroy()
+      for (const socket of clients) if (answersOn(socket).length === 0 && socket.alpnProtocol !== 'h2') socket.destroy()
       // those that never became secure
       if (secure) for (const socket of sockets) if (!known.has(peer(socket))) socket.destroy()
     }, headGraceMs).unref()
@@ -137,7 +136,7 @@ const plugin: FastifyPluginAsync = async fastify => {
     server.off('request', requested)
   })
   fastify.addHook('onRequest', (_request, reply, next) => {
-    reply.raw.once('close', replies.add(reply))
+    whenClosed(reply.raw, replies.add(reply))
     next()
   })
 }

@@ -1,5 +1,6 @@
 // Serves the metrics on a listener of their own, so that scrapes and traffic never meet.
 import Fastify from 'fastify'
+import type { Registry } from 'prom-client'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 
@@ -9,6 +10,8 @@ export interface MetricsListenerOptions {
   prometheusPort?: number
   /** Address. Default `127.0.0.1`. */
   prometheusHost?: string
+  /** What is served. Default `fastify.metricsRegistry`. */
+  source?: Pick<Registry, 'contentType' | 'metrics'> | undefined
 }
 
 declare module 'fastify' {
@@ -20,11 +23,12 @@ declare module 'fastify' {
 
 const plugin: FastifyPluginAsync<MetricsListenerOptions> = async (fastify, options) => {
   const listener = Fastify({ logger: false, forceCloseConnections: true })
+  const source = options.source ?? fastify.metricsRegistry
   let address = ''
   fastify.decorate('metricsAddress', { getter: () => address })
   // any path, as the Rust router has it
   listener.get('/*', async (_request, reply) => {
-    return await reply.type(fastify.metricsRegistry.contentType).send(await fastify.metricsRegistry.metrics())
+    return await reply.type(source.contentType).send(await source.metrics())
   })
   fastify.addHook('onReady', async () => {
     const { prometheusPort: port = 29_000, prometheusHost: host = '127.0.0.1' } = options

@@ -5,12 +5,15 @@ import fastifyMetrics from 'fastify-metrics'
 import type { Registry } from 'prom-client'
 import type promClient from 'prom-client'
 import type { Candidates } from '../core/candidates.ts'
+import type { Outcome } from '../core/outcome.ts'
 import { isComplete } from '../core/reply.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import type { Worker } from '../core/worker.ts'
 import type { Call } from './call.ts'
 import { CallerCounts } from './caller-counts.ts'
 import { disaggregationMetrics, watchDisaggregation } from './disaggregation-metrics.ts'
 import { eventMetrics, gauges } from './metric-table.ts'
+import type { Count } from './tallies.ts'
 
 /** Options of the metrics plugin. */
 export interface MetricsOptions {
@@ -29,9 +32,11 @@ declare module 'fastify' {
 
 /** Series of one worker, bound once. */
 interface WorkerSeries {
-  processed: { inc (): void }
+  readonly processed: Count
   /** By policy and reason. */
-  decisions: Map<string, Map<string, { inc (): void }>>
+  readonly decisions: Map<string, Map<string, Count>>
+  /** Calls as the circuit breaker judged them, those of each outcome from the first on. */
+  readonly outcomes: Partial<Record<Outcome, Count>>
 }
 
 const outcomes = ['success', 'failure', 'neither'] as const
@@ -63,7 +68,11 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   // so is the circuit breaker
   const breakers = fastify.hasDecorator('breakers') ? fastify.breakers : undefined
   breakers?.on('changed', (worker, to, from) => metrics.breakerTransitions.labels(worker.id, from, to).inc())
-  breakers?.on('outcome', (worker, outcome) => metrics.breakerOutcomes.labels(worker.id, outcome).inc())
+  breakers?.on('outcome', (worker, outcome) => {
+    const { outcomes } = seriesOf(worker)
+    const count = outcomes[outcome] ??= metrics.breakerOutcomes.labels(worker.id, outcome)
+    count.inc()
+  })
   /** Candidates of the roles that requests are given to, but for those of which there are none. */
   const candidates = (): Candidates[] => balancer.roles.map(role => workers.candidates(role)).filter(list => list.workers.length > 0)
   gauges(client, register, {
@@ -72,7 +81,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
         yield {
           id: worker.id,
           ready: worker.state === 'ready',
-          inFlight: worker.inFlight,
+          inFlight: worker.inFlight - worker.elsewhere,
           load: worker.load,
           indexed: balancer.policyOf(worker.role).size?.(worker),
           weight: worker.weight,
@@ -86,6 +95,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
     tokens: () => fastify.hasDecorator('authentication') ? fastify.authentication.remembered : { valid: 0, invalid: 0 },
     queued: () => admission?.waiting ?? 0,
     admitted: () => admission?.inFlight ?? 0,
+    recorded: () => fastify.hasDecorator('traceFile') ? { written: Math.max(0, fastify.traceFile.written - 1), lost: fastify.traceFile.lost } : undefined,
     sources: () => fastify.discovery
   })
   fastify.decorate('metricsRegistry', register)
@@ -98,7 +108,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
   function seriesOf (worker: Worker): WorkerSeries {
     let bound = series.get(worker)
     if (bound === undefined) {
-      bound = { processed: metrics.processed.labels(worker.id), decisions: new Map() }
+      bound = { processed: metrics.processed.labels(worker.id), decisions: new Map(), outcomes: {} }
       series.set(worker, bound)
     }
     return bound
@@ -186,7 +196,7 @@ const plugin: FastifyPluginAsync<MetricsOptions> = async (fastify, options) => {
       return
     }
     const startedAt = performance.now()
-    reply.raw.once('close', () => {
+    whenClosed(reply.raw, () => {
       const seconds = (performance.now() - startedAt) / 1000
       const error = errorOf(request, reply)
       metrics.requests.labels(route).inc()

@@ -5,7 +5,7 @@ import type { Dispatcher } from 'undici'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { delivering } from '../core/delivery.ts'
-import { createAgent } from '../core/dispatcher.ts'
+import { createAgent, createTrafficAgent } from '../core/dispatcher.ts'
 import { WorkerKey } from '../core/worker-key.ts'
 import type { WorkerKeySource } from '../core/worker-key.ts'
 import { WorkerTls } from '../core/worker-tls.ts'
@@ -58,10 +58,10 @@ const plugin: FastifyPluginAsync<UpstreamOptions> = async (fastify, options) => 
   const key = new WorkerKey(options, log)
   fastify.addHook('onClose', async () => key.close())
   const tls = new WorkerTls(options, (options.connectTimeoutSecs ?? 10) * 1000, log)
-  const settings = { connect: tls.connect, idleTimeoutMs: (options.poolIdleTimeoutSecs ?? 2) * 1000 }
+  const idleTimeoutMs = (options.poolIdleTimeoutSecs ?? 2) * 1000
   // the time to the first byte is the delivery's to watch
-  const traffic = createAgent({ ...settings, headTimeoutMs: 0, idleBodyTimeoutMs: (options.idleTimeoutSecs ?? 300) * 1000 })
-  const questions = createAgent(settings)
+  const traffic = createTrafficAgent({ connect: tls.connectForTraffic, idleTimeoutMs, headTimeoutMs: 0, idleBodyTimeoutMs: (options.idleTimeoutSecs ?? 300) * 1000 })
+  const questions = createAgent({ connect: tls.connect, idleTimeoutMs })
   fastify.decorate('upstream', {
     dispatcher: traffic.compose(delivering(options.clock ?? systemClock)),
     client: new WorkerClient({

@@ -3,6 +3,12 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import { WorkerRegistry } from '../core/registry.ts'
 
+/** Options of the workers plugin. */
+export interface WorkersOptions {
+  /** Somebody else logs what happens to the fleet. Default false. */
+  quiet?: boolean
+}
+
 declare module 'fastify' {
   interface FastifyInstance {
     /** The only owner of workers. */
@@ -10,17 +16,18 @@ declare module 'fastify' {
   }
 }
 
-const plugin: FastifyPluginAsync = async fastify => {
+const plugin: FastifyPluginAsync<WorkersOptions> = async (fastify, { quiet = false }) => {
   const registry = new WorkerRegistry()
+  fastify.decorate('workers', registry)
+  if (quiet) return
   registry.on('added', worker => fastify.log.info({ worker: worker.id, role: worker.role, sources: worker.sources }, 'worker added'))
   registry.on('removed', worker => fastify.log.info({ worker: worker.id }, 'worker gone'))
   registry.on('changed', (worker, from) => {
     const bad = worker.state === 'unhealthy'
     fastify.log[bad ? 'warn' : 'info']({ worker: worker.id, from, to: worker.state, reason: worker.reason }, `worker ${worker.state}`)
   })
-  fastify.decorate('workers', registry)
 }
 
 /** Fastify plugin: the worker registry, `fastify.workers`. */
-export const workers: FastifyPluginAsync = fp(plugin, { fastify: '5.x', name: 'vllm-router-workers' })
+export const workers: FastifyPluginAsync<WorkersOptions> = fp(plugin, { fastify: '5.x', name: 'vllm-router-workers' })
 export default workers

@@ -1,61 +1,90 @@
 // Keeps a conversation on the worker whose hash together with its key is highest: the best balance, at a price per new key.
-import type { Candidates } from '../core/candidates.ts'
 import type { Worker } from '../core/worker.ts'
-import { anyCandidate, candidateAt } from './choose.ts'
+import { fullAt } from './bounded-load.ts'
+import type { BoundedLoadOptions } from './bounded-load.ts'
+import { anyCandidate, leastLoaded } from './choose.ts'
+import { ListCovers } from './list-covers.ts'
+import type { Cover } from './list-covers.ts'
 import type { Policy, PolicyContext } from './policy.ts'
-import { ringHashHex, ringHashInto } from './ring-hash.ts'
-import { routingKey } from './routing-key.ts'
+import { ringHashInto } from './ring-hash.ts'
+import { kept, routingKey } from './routing-key.ts'
+import type { KeyOptions } from './routing-key.ts'
 
-/** Keys remembered per candidate list, the least recently used forgotten first. */
+/** Keys remembered per set of workers, the least recently used forgotten first. */
 const remembered = 10_000
-/** Keys longer than this, in characters, count by their hash: what a client sends is not to be hashed once for every worker. */
-const longestKey = 256
+/** Best workers of a key that are remembered: the first may not be a candidate now, or have too much. */
+const ranks = 4
 
-const best = new Uint32Array(2)
 const rival = new Uint32Array(2)
+const places = new Uint32Array(2 * ranks)
 
-/** The candidate with the highest `ringHash('<key>:<worker id>')`, compared unsigned; equal hashes: the greater id. */
-function highest (candidates: Candidates, key: string): Worker {
-  let winner = candidateAt(candidates, 0)
-  ringHashInto(`${key}:${winner.id}`, best, 0)
-  for (const worker of candidates.workers) {
+/** The four workers with the highest `ringHash('<key>:<worker id>')`, compared unsigned; equal hashes: the greater id first. */
+function highest (workers: readonly Worker[], key: string): Worker[] {
+  const winners: Worker[] = []
+  for (const worker of workers) {
     ringHashInto(`${key}:${worker.id}`, rival, 0)
-    const order = (rival[0] as number) - (best[0] as number) || (rival[1] as number) - (best[1] as number)
-    if (order > 0 || (order === 0 && worker.id > winner.id)) {
-      best.set(rival)
-      winner = worker
+    let rank = winners.length
+    while (rank > 0 && precedes(worker, winners[rank - 1] as Worker, rank - 1)) rank--
+    if (rank >= ranks) continue
+    for (let below = Math.min(winners.length, ranks - 1); below > rank; below--) {
+      places.copyWithin(2 * below, 2 * below - 2, 2 * below)
+      winners[below] = winners[below - 1] as Worker
     }
+    places.set(rival, 2 * rank)
+    winners[rank] = worker
   }
-  return winner
+  return winners
+}
+
+function precedes (worker: Worker, other: Worker, rank: number): boolean {
+  const order = (rival[0] as number) - (places[2 * rank] as number) || (rival[1] as number) - (places[2 * rank + 1] as number)
+  return order > 0 || (order === 0 && worker.id > other.id)
 }
 
 /**
- * Rendezvous hashing asks every candidate by nature, so the first request of a key takes time linear in their number (about
- * half a microsecond each); the answer is kept while the candidates stay the same, for up to 10,000 keys. A request without
- * a key goes to a random candidate.
+ * Rendezvous hashing asks every worker by nature, so the first request of a key takes time linear in their number (about half a
+ * microsecond each); the four best are kept, for up to 10,000 keys, as long as no worker comes or goes. The best that is a candidate gets
+ * the request; with bounded loads the best that has no more than its share, and if none of the four, the least loaded candidate. A
+ * request without a key goes to a random candidate.
  */
-export function rendezvousHash (context: PolicyContext): Policy {
-  const answers = new WeakMap<Candidates, Map<string, Worker>>()
+export function rendezvousHash (context: PolicyContext, { sessionHeaders, hashBalanceFactor = 0 }: KeyOptions & BoundedLoadOptions = {}): Policy {
+  const covers = new ListCovers()
+  const answers = new WeakMap<Cover, Map<string, readonly Worker[]>>()
+
+  /** The best of a cover's workers, best first. */
+  const best = (cover: Cover, key: string): readonly Worker[] => {
+    let known = answers.get(cover)
+    if (known === undefined) answers.set(cover, known = new Map())
+    let workers = known.get(key)
+    if (workers === undefined) {
+      workers = highest(cover.workers, key)
+      const oldest = known.keys().next()
+      if (known.size >= remembered && oldest.done !== true) known.delete(oldest.value)
+    } else {
+      known.delete(key)
+    }
+    known.set(key, workers)
+    return workers
+  }
+
   return {
     name: 'rendezvous_hash',
     pick (candidates, routing) {
-      const found = routingKey(routing)
+      const found = routingKey(routing, sessionHeaders)
       if (found === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
-      // a part of a list is asked once, for a repeated attempt: not worth remembering
-      if (candidates !== candidates.whole) return { worker: highest(candidates, found.key), reason: found.reason }
-      const key = found.key.length > longestKey ? `key_hash:${ringHashHex(found.key)}` : found.key
-      let known = answers.get(candidates)
-      if (known === undefined) answers.set(candidates, known = new Map())
-      let worker = known.get(key)
-      if (worker === undefined) {
-        worker = highest(candidates, key)
-        const oldest = known.keys().next()
-        if (known.size >= remembered && oldest.done !== true) known.delete(oldest.value)
-      } else {
-        known.delete(key)
-      }
-      known.set(key, worker)
-      return { worker, reason: found.reason }
-    }
+      const key = kept(found.key)
+      const full = fullAt(candidates, hashBalanceFactor)
+      const ranked = best(covers.of(candidates), key)
+      const [first] = ranked
+      if (first !== undefined && candidates.has(first) && first.inFlight < full) return { worker: first, reason: found.reason, session: found.reason }
+      let workers = ranked.filter(worker => candidates.has(worker))
+      // so many are held back: seldom, and not worth remembering
+      if (workers.length === 0) workers = highest(candidates.workers, key)
+      const worker = workers.find(worker => worker.inFlight < full)
+      if (worker === undefined) return { worker: leastLoaded(candidates, context.random()), reason: 'imbalance', session: found.reason }
+      return { worker, reason: worker === workers[0] ? found.reason : 'imbalance', session: found.reason }
+    },
+    workerAdded: worker => { covers.add(worker) },
+    workerRemoved: worker => { covers.remove(worker) }
   }
 }

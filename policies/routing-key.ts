@@ -2,8 +2,19 @@
 import type { Reason, Routing } from './policy.ts'
 import { ringHashHex } from './ring-hash.ts'
 
-/** Headers that name a conversation, first hit wins; the reference router's list and order. */
-export const keyHeaders = ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'] as const
+/**
+ * Headers that name a conversation, first hit wins: the reference router's in its order, and those of agents (Claude Code, Codex) before
+ * the ones that name a single request rather than a session. A request without an agent's header has the reference router's key.
+ */
+export const keyHeaders: readonly string[] = [
+  'x-session-id', 'x-user-id', 'x-tenant-id', 'x-claude-code-session-id', 'session-id', 'thread-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'
+]
+
+/** Option of every policy that goes by a request's key. */
+export interface KeyOptions {
+  /** Headers that name a conversation, by lower-case name, first hit wins. Default `keyHeaders`. */
+  readonly sessionHeaders?: readonly string[]
+}
 
 /** A key and what it was made of. */
 export interface RoutingKey {
@@ -13,6 +24,8 @@ export interface RoutingKey {
 
 /** Openings longer than this, in bytes, are replaced by their hash. */
 const longestPlainOpening = 100
+/** Keys longer than this, in characters, are remembered by their hash: what a client sends is neither hashed again and again nor kept. */
+const longestKept = 256
 const decoder = new TextDecoder()
 
 /**
@@ -20,15 +33,35 @@ const decoder = new TextDecoder()
  * with (`request:<text>`, or `request_hash:<16 hex digits>` beyond 100 bytes). Undefined when there is nothing to tell
  * requests apart by: the caller then spreads them.
  */
-export function routingKey (routing: Routing): RoutingKey | undefined {
-  for (const name of keyHeaders) {
-    const value = routing.header(name)
-    if (value !== undefined && value !== '') return { key: `header:${name}:${value}`, reason: 'header' }
-  }
-  const session = routing.session
-  if (session !== undefined) return { key: session, reason: 'session' }
+export function routingKey (routing: Routing, headers: readonly string[] = keyHeaders): RoutingKey | undefined {
+  const named = sessionKey(routing, headers)
+  if (named !== undefined) return named
   const opening = routing.opening
   if (opening === undefined || opening.length === 0) return undefined
   const key = opening.length > longestPlainOpening ? `request_hash:${ringHashHex(opening)}` : `request:${decoder.decode(opening)}`
   return { key, reason: 'conversation' }
+}
+
+/** The key of a request that says itself which session it belongs to. */
+export function sessionKey (routing: Routing, headers: readonly string[]): RoutingKey | undefined {
+  for (const name of headers) {
+    const value = routing.header(name)
+    if (value !== undefined && value !== '') return { key: headerKey(name, value), reason: 'header' }
+  }
+  const { session } = routing
+  return session === undefined ? undefined : { key: session, reason: 'session' }
+}
+
+/** Every key that a client may have named a session by: in a header, or in a body. */
+export function keysOfSession (id: string, headers: readonly string[] = keyHeaders): string[] {
+  return [...headers.map(name => headerKey(name, id)), `session:${id}`, `user:${id}`]
+}
+
+/** A key as tables keep it. */
+export function kept (key: string): string {
+  return key.length > longestKept ? `key_hash:${ringHashHex(key)}` : key
+}
+
+function headerKey (name: string, value: string): string {
+  return `header:${name}:${value}`
 }

@@ -32,6 +32,9 @@ const tags = ['workers']
 const byUrl = {
   querystring: { type: 'object', required: ['url'], properties: { url: { type: 'string', minLength: 1, description: 'Base URL of the worker, `@rank` for one rank of it', examples: ['http://127.0.0.1:8000'] } } }
 }
+const bySession = {
+  querystring: { type: 'object', required: ['session_id'], properties: { session_id: { type: 'string', minLength: 1, description: 'As a header or the body of its requests named it' } } }
+}
 const drains = {
   querystring: { type: 'object', properties: { drain: { type: 'boolean', default: true, description: 'false: end its requests now; streams with an error event, those not answered yet at another worker' } } }
 }
@@ -80,7 +83,7 @@ function show (worker: Worker, breaker: BreakerState | undefined): object {
     sources: worker.sources,
     models: [...worker.models?.keys() ?? []],
     in_flight: worker.inFlight,
-    processed: worker.processed,
+    processed: worker.processed + worker.processedElsewhere,
     ...(worker.spec.bootstrapPort === undefined ? {} : { bootstrap_port: worker.spec.bootstrapPort }),
     labels: worker.spec.labels ?? {}
   }
@@ -179,7 +182,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   })
 
   fastify.post('/flush_cache', { schema: { tags, summary: 'Forget what the policy knows of KV caches, and empty the workers\' prefix caches (a vLLM in development mode can); 207 when some could not', response: answers.flushed } }, async (_request, reply) => {
-    for (const role of balancer.roles) balancer.policyOf(role).flush?.()
+    balancer.flush()
     disaggregationOf(fastify)?.flush()
     const workers = await inBatches(registry.urls(), fanOut, async url => {
       const flushed = await fastify.upstream.client.resetPrefixCache(url).then(() => true, () => false)
@@ -187,6 +190,13 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
     })
     const all = workers.every(worker => worker.flushed)
     return await reply.code(all ? 200 : 207).send({ status: all ? 'ok' : 'partial', workers })
+  })
+
+  // as in the Rust router no route of clients: who knows another's session could end it
+  fastify.post<{ Querystring: { session_id: string } }>('/finish_session', { schema: { ...bySession, tags, summary: 'Free a session of sticky_least_loaded; none of that name is fine, too', response: answers.sessionFinished } }, (request, reply) => {
+    const { session_id: id } = request.query
+    balancer.finishSession(id)
+    reply.send({ status: 'ok', session_id: id })
   })
 
   fastify.get('/get_server_info', { schema: { tags, summary: 'About this router', response: answers.serverInfo } }, (_request, reply) => {

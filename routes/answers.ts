@@ -17,6 +17,11 @@ function list (properties: Schemas): object {
   return { type: 'array', items: object(properties) }
 }
 
+/** Or null. */
+function maybe (schema: object): object {
+  return { ...schema, nullable: true }
+}
+
 const errorObject = object({
   error: object({ message: string, type: string, param: { type: 'string', nullable: true }, code: { type: 'string', nullable: true } })
 })
@@ -81,6 +86,33 @@ export const answers = {
   changed,
   loads: json('The loads', object({ workers: list({ worker: string, load: number }), loads: { type: 'object', additionalProperties: number }, errors: strings }, ['workers', 'loads', 'errors'])),
   flushed: json('All are empty', flushed, { 207: { description: 'Some could not be emptied', ...flushed } }),
+  decisions: json('The choices', object({
+    decisions: list({
+      time: string,
+      request_id: string,
+      route: string,
+      leg: string,
+      split: maybe(string),
+      worker: string,
+      alias: string,
+      policy: string,
+      reason: string,
+      candidates: integer,
+      match: maybe(number),
+      session: maybe(string),
+      uncached_tokens: maybe(number),
+      end: maybe(string),
+      status: maybe(integer),
+      first_byte_ms: maybe(number),
+      duration_ms: maybe(number),
+      prompt_tokens: maybe(integer),
+      cached_tokens: maybe(integer),
+      completion_tokens: maybe(integer)
+    }),
+    kept: integer,
+    size: integer
+  })),
+  sessionFinished: json('It is not known any more', object({ status: { type: 'string', enum: ['ok'] }, session_id: string })),
   serverInfo: json('The router', object({
     name: string, version: string, policy: string, prefill_policy: string, decode_policy: string, uptime_seconds: integer, workers: object({ total: integer, ready: integer })
   }, ['prefill_policy', 'decode_policy'])),

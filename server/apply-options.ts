@@ -49,7 +49,8 @@ const parts: readonly Part[] = [
     }
   },
   {
-    keys: ['policy', 'prefillPolicy', 'decodePolicy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries'],
+    keys: ['policy', 'prefillPolicy', 'decodePolicy', 'cacheThreshold', 'balanceAbsThreshold', 'balanceRelThreshold', 'maxTreeSize', 'maxIndexEntries',
+      'sessionHeaders', 'hashBalanceFactor', 'sessionTtlSecs', 'maxSessions'],
     apply (router, options) {
       const names = { regular: options.policy, prefill: options.prefillPolicy ?? options.policy, decode: options.decodePolicy ?? options.policy }
       for (const role of router.balancer.roles) {
@@ -63,7 +64,8 @@ const parts: readonly Part[] = [
   decorator('breakers', 'disableCircuitBreaker', 'cbFailureThreshold', 'cbSuccessThreshold', 'cbTimeoutDurationSecs', 'cbWindowDurationSecs',
     'cbHalfOpenRequests', 'panicMode'),
   decorator('outliers', 'disableOutlierDetection', 'outlierMaxPercent'),
-  decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization'),
+  decorator('forwarding', 'allowClientKvTransferParams', 'requestTimeoutSecs', 'firstByteTimeoutSecs', 'forwardAuthorization', 'explainDecisions'),
+  decorator('decisions', 'decisionRingSize'),
   decorator('disaggregation', 'pdMinUncachedTokens', 'pdMaxPrefillBacklog', 'disableDecodeFallback'),
   decorator('authentication', 'apiKeyValidationUrls', 'authExemptPaths', 'authCacheTtlSecs', 'authCacheNegativeTtlSecs', 'authCacheGraceSecs',
     'authCacheSize', 'authTimeoutMs', 'authMaxValidations'),

@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import { STATUS_CODES } from 'node:http'
 import type { Server as SecureServer } from 'node:https'
 import type { Duplex } from 'node:stream'
+import { answersOn, noteAnswer, watchAnswers } from '../core/connection-answers.ts'
 import { http2Stream } from '../core/reply.ts'
 import { errorType, openAiError } from '../openai/errors.ts'
 
@@ -33,8 +34,6 @@ const lingerMs = 1000
 
 /** The refusals of a process's servers. An answer that has begun on the connection is finished first; nothing is ever written into it. */
 export class ClientErrors {
-  /** Answers that have not ended, oldest first. */
-  private readonly answers = new WeakMap<Duplex, Set<ServerResponse>>()
   /** Told once: what Node's parser makes of further bytes is of no interest. */
   private readonly refused = new WeakSet<Duplex>()
 
@@ -43,9 +42,9 @@ export class ClientErrors {
     // by default Node drops what goes beyond 2,000 lines, so that nobody would look at it; the size of a head is limited all the same
     server.maxHeadersCount = 0
     server.on('clientError', this.handle)
-    server.prependListener('request', this.requested)
+    watchAnswers(server)
     server.on('checkExpectation', (request: IncomingMessage, response: ServerResponse) => {
-      this.requested(request, response)
+      noteAnswer(request, response)
       answer(response, unexpected)
     })
     server.on('connect', (_request: IncomingMessage, socket: Duplex | ServerResponse) => {
@@ -66,21 +65,13 @@ export class ClientErrors {
     else this.refuse(socket, refusals.get(error.code) ?? malformed)
   }
 
-  private readonly requested = (request: IncomingMessage, response: ServerResponse): void => {
-    const { socket } = request
-    const answers = this.answers.get(socket) ?? new Set()
-    this.answers.set(socket, answers.add(response))
-    response.once('close', () => answers.delete(response))
-  }
-
   private refuse (socket: Duplex, refusal: Refusal): void {
     if (this.refused.has(socket)) return
     this.refused.add(socket)
-    const answers = this.answers.get(socket) ?? new Set()
     // the error may be in the body of the last request, which then is the one refused, unless it has been answered
-    const last = [...answers].at(-1)
+    const last = answersOn(socket).at(-1)
     const own = last?.req.complete === false ? last : undefined
-    const due = (): ServerResponse | undefined => [...answers].find(answer => answer !== own || own.headersSent)
+    const due = (): ServerResponse | undefined => answersOn(socket).find(answer => answer !== own || own.headersSent)
     const proceed = (): void => {
       const first = due()
       if (first === undefined) end(socket, own?.headersSent === true ? '' : answerOf(refusal))

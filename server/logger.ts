@@ -26,16 +26,17 @@ export interface ServerLog {
 /**
  * Makes the logger.
  * @param terminal whether somebody reads along; then lines are held back until `release`
+ * @param name of the log files
  * @throws OptionsError when the folder for log files cannot be written to
  */
-export async function createLogger (options: Pick<RouterOptions, 'logLevel' | 'logDir'>, terminal: boolean): Promise<ServerLog> {
+export async function createLogger (options: Pick<RouterOptions, 'logLevel' | 'logDir'>, terminal: boolean, name = 'vllm-router'): Promise<ServerLog> {
   const level = levels[options.logLevel]
   const held = terminal ? new HeldStream(await readable()) : undefined
   // the logger's own level decides, which may change; the streams take everything it lets through
   const streams: pino.StreamEntry[] = [{ level: 'trace', stream: held ?? pino.destination({ fd: 1, sync: true }) }]
   if (options.logDir !== undefined) {
     await checkFolder(options.logDir)
-    const file = join(options.logDir, 'vllm-router')
+    const file = join(options.logDir, name)
     const stream: pino.DestinationStream = pino.transport({
       target: 'pino-roll',
       options: { file, frequency: 'daily', dateFormat: 'yyyy-MM-dd', extension: '.log', mkdir: true, limit: { count: filesKept } }

@@ -1,17 +1,18 @@
 // Reads the options again when somebody asks for it, and applies what may change; a mistake leaves everything as it is.
-import type { FastifyInstance } from 'fastify'
 import type { Logger } from 'pino'
 import { OptionFileError } from '../core/option-file.ts'
 import { watchFile } from '../core/watch-file.ts'
 import { OptionsError } from '../options.ts'
 import type { RouterOptions } from '../options.ts'
 import type { LoadedOptions } from '../options/load.ts'
-import { applyOptions, changedKeys } from './apply-options.ts'
+import { changedKeys } from './apply-options.ts'
+import type { Applied } from './apply-options.ts'
 import { inFlags } from './start-error.ts'
 
 /** What reloading needs to know of the server. */
 export interface ReloadOptions {
-  readonly router: FastifyInstance
+  /** True once the server ends: nothing is changed any more. */
+  readonly isOver: () => boolean
   /** Whether SIGHUP means reload. */
   readonly onHangup: boolean
   readonly log: Logger
@@ -20,19 +21,18 @@ export interface ReloadOptions {
   readonly file: string | undefined
   /** Reads flags, environment and file as at the start. */
   readonly load: () => Promise<LoadedOptions>
-  /** Options that are the server's own, applied by `apply`. */
-  readonly own: ReadonlyArray<keyof RouterOptions>
-  readonly apply: (options: RouterOptions) => void
+  /** Makes what changed hold. */
+  readonly apply: (before: RouterOptions, after: RouterOptions) => Promise<Applied>
 }
 
 /** Reloads on SIGHUP and when the config file changes. Returns what ends that. */
 export function reloadOnChange (server: ReloadOptions): () => void {
-  const { router, log, own } = server
+  const { log } = server
   let current = server.options
   let last: Promise<void> = Promise.resolve()
 
   async function reload (cause: string): Promise<void> {
-    if (router.draining) return
+    if (server.isOver()) return
     try {
       const loaded = await server.load()
       if (loaded.command !== 'serve') return
@@ -42,8 +42,7 @@ export function reloadOnChange (server: ReloadOptions): () => void {
         log[cause === 'SIGHUP' ? 'info' : 'debug']({ cause }, 'options read again: nothing changed')
         return
       }
-      const { changed, ignored } = applyOptions(router, before, after, own)
-      server.apply(after)
+      const { changed, ignored } = await server.apply(before, after)
       current = after
       for (const warning of loaded.warnings) log.warn(warning)
       if (changed.length > 0) log.info({ cause, changed }, `options changed: ${changed.join(', ')}`)

@@ -21,6 +21,7 @@ export function startError (error: unknown): string {
   if (!(error instanceof Error) || !('syscall' in error) || !('code' in error)) return message
   if (error.syscall === 'getaddrinfo') return `the host name ${'hostname' in error ? String(error.hostname) : ''} is not known (${String(error.code)})`
   const meaning = meanings[String(error.code)]
-  if (error.syscall !== 'listen' || meaning === undefined || !('address' in error)) return message
+  // several processes ask for an address by `bind`
+  if ((error.syscall !== 'listen' && error.syscall !== 'bind') || meaning === undefined || !('address' in error)) return message
   return `${String(error.address)}${'port' in error ? ` port ${String(error.port)}` : ''} ${meaning}; --host and --port, --prometheus-host and --prometheus-port choose`
 }

@@ -19,8 +19,15 @@ function policies ({ balancer }: FastifyInstance): string {
   return `${balancer.policyOf('prefill').name} for prefill, ${balancer.policyOf('decode').name} for decode`
 }
 
+/** Where the server listens. */
+export interface Addresses {
+  readonly address: string
+  /** Of the admin listener, if there is one. */
+  readonly admin: string | undefined
+}
+
 /** The summary, ending in a line break. */
-export function summary (router: FastifyInstance, address: string, simulated: boolean): string {
+export function summary (router: FastifyInstance, { address, admin }: Addresses, simulated: boolean): string {
   const workers = router.workers.list()
   const looking = router.discovery.map(({ name }) => name).filter(name => name !== 'static')
   const none = looking.length > 0 ? `none yet: looking for them in ${looking.join(', ')}` : `none yet: add some with ${router.balancer.answeringRole === 'decode' ? '--prefill and --decode' : '--worker-urls'}, or POST /workers while it runs`
@@ -29,7 +36,7 @@ export function summary (router: FastifyInstance, address: string, simulated: bo
     `  vllm-router listens on ${address}`,
     `  policy     ${policies(router)}`,
     `  metrics    ${router.metricsAddress}/metrics`,
-    ...(router.hasDecorator('adminListener') ? [`  admin      ${router.adminListener.address}/workers`] : []),
+    ...(admin === undefined ? [] : [`  admin      ${admin}/workers`]),
     `  workers    ${workers.length === 0 ? none : workers.length}`,
     ...workers.slice(0, listed).map(worker => `    ${worker.id}  ${worker.role === 'regular' ? '' : `${worker.role} `}${worker.state}${worker.state === 'ready' ? '' : ` (${worker.reason})`}`),
     ...(workers.length > listed ? [`    and ${workers.length - listed} more`] : [])

@@ -21,6 +21,8 @@ export class Block {
 export class BlockCache {
   /** Number of blocks there are. */
   readonly capacity: number
+  /** Changes whenever anything here does: an answer is the same as long as this is. */
+  version = 0
   private readonly known = new Map<number, Block>()
   private anonymous = 0
   private idle = 0
@@ -66,12 +68,14 @@ export class BlockCache {
 
   /** One more sequence runs on the block. */
   hold (block: Block): void {
+    this.version++
     if (block.users++ === 0) this.unlink(block)
   }
 
   /** Takes `count` anonymous blocks, evicting idle ones as needed; false, and nothing changed, when there are not enough. */
   take (count: number): boolean {
     if (count > this.free) return false
+    this.version++
     this.anonymous += count
     while (this.anonymous + this.known.size > this.capacity && this.oldest !== undefined) {
       const block = this.oldest
@@ -87,6 +91,7 @@ export class BlockCache {
    */
   name (hash: number): Block | undefined {
     if (this.known.has(hash)) return undefined
+    this.version++
     const block = new Block(hash)
     this.known.set(hash, block)
     this.anonymous--
@@ -95,6 +100,7 @@ export class BlockCache {
 
   /** Gives back what a sequence had: its blocks by prefix order, the last one becoming the first to be evicted. */
   release (held: readonly Block[], anonymous: number): void {
+    this.version++
     this.anonymous -= anonymous
     for (let at = held.length - 1; at >= 0; at--) {
       const block = held[at]
@@ -105,6 +111,7 @@ export class BlockCache {
   /** Forgets every prefix; as in vLLM only when no block is in use, and false otherwise. */
   reset (): boolean {
     if (this.used > 0) return false
+    this.version++
     this.known.clear()
     this.idle = 0
     this.oldest = this.newest = undefined

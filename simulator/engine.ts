@@ -22,6 +22,10 @@ export class Engine {
   private readonly holds: Holds
   private readonly batch: Sequence[] = []
   private readonly found: Block[] = []
+  /** What was last refused for want of blocks, and when: it need not be looked at again while nothing has changed. */
+  private refused: Sequence | undefined
+  private refusedAt = 0
+  private refusedBudget = 0
   private readonly complete = (): void => this.finishStep()
   private readonly onAbort = (sequence: Sequence): void => this.abort(sequence)
   /** True from the start of a step until its tokens are handed out. */
@@ -152,13 +156,19 @@ export class Engine {
   private admit (sequence: Sequence, budget: number): boolean {
     // its blocks were loaded
     if (sequence.allocated > 0) return this.run(sequence, Math.min(sequence.total - sequence.computed, budget))
+    if (sequence === this.refused && this.cache.version === this.refusedAt && budget === this.refusedBudget) return false
     const { blockSize } = this.options
     // The last token is computed in any case: its logits give the first token of the answer.
     const idle = this.cache.match(sequence.blocks, Math.floor((sequence.total - 1) / blockSize), this.found)
     const hits = this.found.length
     const missing = sequence.total - hits * blockSize
     const tokens = sequence.load === undefined ? Math.min(missing, budget) : missing
-    if (Math.ceil(tokens / blockSize) + idle > this.cache.free) return false
+    if (Math.ceil(tokens / blockSize) + idle > this.cache.free) {
+      this.refused = sequence
+      this.refusedAt = this.cache.version
+      this.refusedBudget = budget
+      return false
+    }
     for (const block of this.found) {
       this.cache.hold(block)
       sequence.held.push(block)

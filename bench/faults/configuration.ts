@@ -11,7 +11,7 @@ export const flagsFor = (patience: number): string[] => [
 ]
 
 /** All policies. */
-export const policies = ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin'] as const
+export const policies = ['cache_aware', 'consistent_hash', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin', 'sticky_until_saturated'] as const
 
 /** Retries that the defaults allow in so many seconds: in any 10 s a fifth of the requests, and 10 a second in any case. */
 export function budget (perSecond: number, seconds: number): number {

@@ -22,19 +22,20 @@ export interface Figures {
   readonly itl_p50_ms: number
   readonly itl_p90_ms: number
   readonly itl_p99_ms: number
-  /** Requests a second that kept both bounds. */
+  /** Requests that kept both bounds, by the time in which requests came. */
   readonly goodput_rps: number
-  /** Share of the requests that kept both bounds. */
+  /** Share of the requests that kept both bounds; a refused one did not. */
   readonly attained: number
   /** Share of all prompt tokens that were found in a prefix cache. */
   readonly hit_rate: number
   /** The busiest worker's mean requests in flight over the mean of all workers. */
   readonly load_max_over_mean: number
+  /** From the first request to the last token. */
   readonly span_s: number
 }
 
 /** Works out the figures. */
-export function figuresOf ({ outcomes, refused, spanMs, loads }: Replayed, slo: Slo): Figures {
+export function figuresOf ({ outcomes, refused, windowMs, spanMs, loads }: Replayed, slo: Slo): Figures {
   const ttft = outcomes.map(({ ttftMs }) => ttftMs)
   const e2e = outcomes.map(({ totalMs }) => totalMs)
   const itl = outcomes.flatMap(({ itlMs, output }) => output > 1 ? [itlMs] : [])
@@ -42,7 +43,6 @@ export function figuresOf ({ outcomes, refused, spanMs, loads }: Replayed, slo: 
   const sum = (values: readonly number[]): number => values.reduce((total, value) => total + value, 0)
   const tokens = sum(outcomes.map(one => one.tokens))
   const mean = sum(loads) / Math.max(1, loads.length)
-  // requests come until the last arrival; the time it takes to finish them is a matter of the policy
   return {
     requests: outcomes.length,
     refused,
@@ -55,7 +55,7 @@ export function figuresOf ({ outcomes, refused, spanMs, loads }: Replayed, slo: 
     itl_p50_ms: quantile(itl, 0.5),
     itl_p90_ms: quantile(itl, 0.9),
     itl_p99_ms: quantile(itl, 0.99),
-    goodput_rps: spanMs === 0 ? 0 : good / spanMs * 1000,
+    goodput_rps: windowMs === 0 ? 0 : good / windowMs * 1000,
     attained: outcomes.length === 0 ? 0 : good / (outcomes.length + refused),
     hit_rate: tokens === 0 ? 0 : sum(outcomes.map(one => one.cached)) / tokens,
     load_max_over_mean: mean === 0 ? 0 : Math.max(...loads) / mean,

@@ -29,9 +29,12 @@ const noHeaders = new Uint8Array(0)
 
 /** A whole number below 2^53 that looks random, from one that does not: block hashes have to spread over a table. */
 function hashed (id: number): number {
-  const low = Math.imul(id ^ id >>> 16, 0x45d9f3b) ^ id
-  const high = Math.imul(low ^ low >>> 15, 0x2c1b3c6d) >>> 11
-  return high * 0x1_0000_0000 + (low >>> 0)
+  const top = Math.floor(id / 0x1_0000_0000)
+  let low = Math.imul(id ^ id >>> 16, 0x45d9f3b) ^ Math.imul(top + 1, 0x9e3779b1)
+  low = Math.imul(low ^ low >>> 15, 0x2c1b3c6d)
+  let high = Math.imul(low ^ top, 0x297a2d39) ^ id
+  high = Math.imul(high ^ high >>> 15, 0x45d9f3b)
+  return ((high ^ high >>> 16) >>> 11) * 0x1_0000_0000 + (low >>> 0)
 }
 
 /** A request as the router's policies see it. */
@@ -51,7 +54,7 @@ export class TraceRouting implements Routing {
       length: tokens * bytesPerToken
     }
     // the router reads up to the first turn of the user; a trace does not tell where that is: the second block is past most system prompts
-    const first = blocks[Math.min(1, whole - 1)]
+    const first = blocks[Math.min((request.head ?? 0) + 1, whole - 1)]
     this.opening = first === undefined ? noHeaders : new TextEncoder().encode(String(first))
     this.sessionId = session
   }
@@ -70,6 +73,9 @@ export class ReplayFleet {
   readonly outcomes: Outcome[] = []
   /** Prompts too long for an engine. */
   refused = 0
+  /** Called with the number of requests sent so far. */
+  onSent: ((sent: number) => void) | undefined
+  private sent = 0
   readonly policy: Policy
   private readonly registry = new WorkerRegistry()
   private readonly balancer: LoadBalancer
@@ -85,7 +91,10 @@ export class ReplayFleet {
     this.registry.apply('replay', Array.from({ length: workers }, (_, at) => ({ url: `http://10.${at >> 16}.${at >> 8 & 255}.${at & 255}:8000`, model: 'replayed' })))
     for (const worker of this.registry.list()) {
       this.registry.setState(worker, 'ready', 'replayed')
-      this.engines.set(worker, new Engine(engine, this.clock))
+      const simulated = new Engine(engine, this.clock)
+      // as the worker's own metrics would tell
+      worker.kvTokens = simulated.capacity
+      this.engines.set(worker, simulated)
       this.occupied.set(worker, { area: 0, since: 0 })
     }
     this.balancer = new LoadBalancer(this.registry, () => this.policy)
@@ -93,6 +102,7 @@ export class ReplayFleet {
 
   /** Sends a request now; `ended` is called with its last token. */
   send (request: ReplayRequest, ended?: () => void): void {
+    this.onSent?.(++this.sent)
     const routing = new TraceRouting(request, this.blockSize)
     const assignment = this.balancer.assign('regular', routing)
     const engine = assignment && this.engines.get(assignment.worker)

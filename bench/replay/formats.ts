@@ -1,6 +1,7 @@
 // Reads traces from files: Mooncake's JSON lines, Azure's CSV, recorded agent sessions, and the router's own recordings.
 import { readFileSync } from 'node:fs'
 import { basename } from 'node:path'
+import { endsOf } from '../../openai/prefix-chain.ts'
 import { PrefixNumbers } from './trace.ts'
 import type { Arrival, ClosedTrace, OpenTrace, Trace, Turn } from './trace.ts'
 
@@ -110,15 +111,81 @@ function sessions (files: readonly string[], numbers: PrefixNumbers): ClosedTrac
   return { name: 'agent-sessions', loop: 'closed', blockSize: blockSize ?? 64, sessions: rows }
 }
 
+/** Tokens in a block of a recording's replay, where a prompt's first blocks have 256 bytes. */
+const recordedBlock = 64
+
+/** Where blocks end, in bytes: so many of so many bytes each, one run after the other. */
+function recordedEnds (head: Row, where: string): number[] {
+  const runs = head['block_ends']
+  const pair = (run: unknown): run is [number, number] => Array.isArray(run) && run.length === 2 && run.every(one => Number.isSafeInteger(one) && one > 0)
+  if (head['version'] !== 1 || !Array.isArray(runs) || !runs.every(pair)) throw new TraceError(`${where}: not the beginning of a recording of version 1`)
+  if (runs.reduce((sum, [blocks]) => sum + blocks, 0) > 1_000_000) throw new TraceError(`${where}: block_ends has more blocks than a prompt can have`)
+  return endsOf(runs)
+}
+
+/**
+ * What the router's `--record-trace` wrote: a line on the form, then a line a request as in Mooncake's traces, with `input_bytes` and blocks of bytes.
+ * Blocks of bytes become blocks of 64 tokens by the mean bytes of a token over the whole recording: a part of a block is as much shared as the block.
+ */
+function recorded (file: string, numbers: PrefixNumbers): OpenTrace {
+  const name = basename(file)
+  const [head = '', ...lines] = readFileSync(file, 'utf8').split('\n')
+  const ends = recordedEnds(parse(head, `${name} line 1`), `${name} line 1`)
+  const rows = lines.flatMap((line, at) => {
+    if (line.trim() === '') return []
+    const where = `${name} line ${at + 2}`
+    const row = parse(line, where)
+    const session = row['session']
+    return [{
+      at: numberOf(row, 'timestamp', where),
+      tokens: Math.max(1, Math.round(numberOf(row, 'input_length', where))),
+      output: Math.max(1, Math.round(numberOf(row, 'output_length', where))),
+      bytes: numberOf(row, 'input_bytes', where),
+      ids: idsOf(row, 'hash_ids', where),
+      session: typeof session === 'string' ? session : undefined
+    }]
+  })
+  const bytes = rows.reduce((sum, row) => sum + row.bytes, 0)
+  const perToken = Math.max(0.1, bytes / Math.max(1, rows.reduce((sum, { tokens }) => sum + tokens, 0)))
+  const arrivals = rows.map(({ at, tokens, output, ids, session }): Arrival => {
+    const chain = numbers.chain(ids)
+    const blocks: number[] = []
+    let of = 0
+    for (let block = 0; block < Math.floor(tokens / recordedBlock); block++) {
+      const end = (block + 1) * recordedBlock * perToken
+      while (of < chain.length && (ends[of] ?? Infinity) < end) of++
+      const within = chain[of]
+      if (within === undefined) break
+      blocks.push(numbers.after(within, `part ${block}`))
+    }
+    return { at, tokens, output, blocks, session }
+  })
+  return { name: name.replace(/\.[^.]*$/, ''), loop: 'open', blockSize: recordedBlock, arrivals: arrivals.sort(byMoment) }
+}
+
 /** Formats by name. */
-export const formatNames = ['mooncake', 'azure', 'session'] as const
+export const formatNames = ['mooncake', 'azure', 'session', 'recorded'] as const
 export type FormatName = typeof formatNames[number]
 
-/** Reads files of a format; session files make one trace together. */
+/**
+ * Reads files of a format; session files make one trace together.
+ * @throws TraceError
+ */
 export function readTraces (format: FormatName, files: readonly string[], numbers: PrefixNumbers): Trace[] {
+  const read = reader(format, numbers)
+  if (read === undefined) return [sessions(files, numbers)]
+  return files.map(file => {
+    const trace = read(file)
+    if (trace.arrivals.length === 0) throw new TraceError(`${basename(file)} holds no request`)
+    return trace
+  })
+}
+
+function reader (format: FormatName, numbers: PrefixNumbers): ((file: string) => OpenTrace) | undefined {
   switch (format) {
-    case 'mooncake': return files.map(file => mooncake(file, numbers))
-    case 'azure': return files.map(azure)
-    case 'session': return [sessions(files, numbers)]
+    case 'mooncake': return file => mooncake(file, numbers)
+    case 'azure': return azure
+    case 'recorded': return file => recorded(file, numbers)
+    case 'session': return undefined
   }
 }

@@ -1,79 +1,81 @@
 // `npm run replay`: plays traces against a simulated fleet under several policies and prints what each brought.
 import { writeFileSync } from 'node:fs'
-import { parseArgs } from 'node:util'
-import { createPolicy, isPolicyName, policyNames } from '../../policies/index.ts'
-import type { Policy, PolicyContext } from '../../policies/index.ts'
-import { formatNames, readTraces } from './formats.ts'
+import { ArgumentError, readArguments, usage } from './arguments.ts'
+import type { Wanted } from './arguments.ts'
+import { barChart } from './chart.ts'
+import { contender } from './contenders.ts'
 import { figuresOf } from './figures.ts'
 import type { Figures } from './figures.ts'
+import { readTraces, TraceError } from './formats.ts'
 import { engineFor, profiles } from './profiles.ts'
-import type { ProfileName } from './profiles.ts'
 import { table } from './report.ts'
 import { replay } from './run.ts'
-import { stickyUntilSaturated } from './sticky-until-saturated.ts'
 import { PrefixNumbers } from './trace.ts'
+import type { Trace } from './trace.ts'
+import { copies, cut, transforms } from './transforms.ts'
 
-/** Policies that are no policies of the router yet. */
-const drafts: Readonly<Record<string, (context: PolicyContext) => Policy>> = { sticky_until_saturated: context => stickyUntilSaturated(context) }
+/** Figures by trace and policy. */
+export type Results = Record<string, Record<string, Figures>>
 
-function makePolicy (name: string, context: PolicyContext): Policy {
-  const draft = drafts[name]
-  if (draft !== undefined) return draft(context)
-  return createPolicy(name, {}, context)
+/** Milliseconds between two words on progress. */
+const wordEvery = 2000
+
+function tracesOf ({ format, files, requests, copies: count, transforms: names }: Wanted): Trace[] {
+  const numbers = new PrefixNumbers()
+  return readTraces(format, files, numbers).map(whole => {
+    let trace = requests === undefined ? whole : cut(whole, requests)
+    for (const name of names) trace = transforms[name](trace, numbers)
+    return copies(trace, count)
+  })
 }
 
-const usage = `replay --trace FILE… [--format ${formatNames.join('|')}] [--workers N] [--policies a,b,…] [--time-scale X] [--profile NAME]
-       [--slo-ttft-ms A] [--slo-itl-ms B] [--seed S] [--json OUT]
-
-  policies: ${[...policyNames, ...Object.keys(drafts)].join(', ')}
-  profiles: ${Object.keys(profiles).join(', ')}
-  time-scale: how many times as fast the moments of a trace pass; of sessions, how many times as many go on at the same time
-`
-
-const { values } = parseArgs({
-  options: {
-    trace: { type: 'string', multiple: true },
-    format: { type: 'string', default: 'mooncake' },
-    workers: { type: 'string', default: '16' },
-    policies: { type: 'string', default: policyNames.join(',') },
-    'time-scale': { type: 'string', default: '1' },
-    profile: { type: 'string', default: 'llama-3.1-8b-h100' },
-    'slo-ttft-ms': { type: 'string', default: '2000' },
-    'slo-itl-ms': { type: 'string', default: '50' },
-    seed: { type: 'string', default: '1' },
-    help: { type: 'boolean', default: false },
-    json: { type: 'string' }
-  },
-  allowPositionals: true
-})
-const files = values.trace ?? []
-const format = formatNames.find(name => name === values.format)
-const profile = Object.hasOwn(profiles, values.profile) ? profiles[values.profile as ProfileName] : undefined
-const names = values.policies.split(',')
-const unknown = names.find(name => !isPolicyName(name) && !Object.hasOwn(drafts, name))
-if (values.help || files.length === 0 || format === undefined || profile === undefined || unknown !== undefined) {
-  const wrong = unknown !== undefined
-    ? `--policies: ${unknown} is unknown\n`
-    : format === undefined ? `--format: ${values.format} is unknown\n` : profile === undefined ? `--profile: ${values.profile} is unknown\n` : ''
-  process.stdout.write(wrong + usage)
-  process.exit(values.help ? 0 : 2)
-}
-const all: Record<string, Record<string, Figures>> = {}
-for (const trace of readTraces(format, files, new PrefixNumbers())) {
-  const rows: Record<string, Figures> = {}
-  for (const name of names) {
-    const began = performance.now()
-    const brought = replay(trace, {
-      workers: Number(values.workers),
-      engine: engineFor(profile, trace.blockSize),
-      policy: context => makePolicy(name, context),
-      seed: Number(values.seed),
-      load: Number(values['time-scale'])
-    })
-    rows[name] = figuresOf(brought, { ttftMs: Number(values['slo-ttft-ms']), itlMs: Number(values['slo-itl-ms']) })
-    process.stderr.write(`${trace.name} ${name}: ${((performance.now() - began) / 1000).toFixed(1)} s\n`)
+/** Plays everything that is asked for. */
+export function play (wanted: Wanted, say: (line: string) => void): Results {
+  const all: Results = {}
+  for (const trace of tracesOf(wanted)) {
+    const rows: Record<string, Figures> = all[trace.name] = {}
+    for (const name of wanted.policies) {
+      const began = performance.now()
+      let last = began
+      const brought = replay(trace, {
+        workers: wanted.workers,
+        engine: engineFor(profiles[wanted.profile], trace.blockSize),
+        policy: contender(name),
+        seed: wanted.seed,
+        load: wanted.timeScale,
+        closedMs: wanted.closedSecs * 1000,
+        progress (done) {
+          if (performance.now() - last < wordEvery) return
+          last = performance.now()
+          say(`${trace.name} ${name}: ${Math.floor(100 * done)} %`)
+        }
+      })
+      rows[name] = figuresOf(brought, { ttftMs: wanted.sloTtftMs, itlMs: wanted.sloItlMs })
+      say(`${trace.name} ${name}: ${brought.outcomes.length} requests in ${((performance.now() - began) / 1000).toFixed(1)} s`)
+    }
   }
-  all[trace.name] = rows
-  process.stdout.write(`${trace.name}\n${table(rows)}\n`)
+  return all
 }
-if (values.json !== undefined) writeFileSync(values.json, JSON.stringify(all, undefined, 2))
+
+/** Runs the command; its exit code. */
+export function main (args: readonly string[]): number {
+  try {
+    const wanted = readArguments(args)
+    if (wanted === undefined) {
+      process.stdout.write(usage)
+      return 0
+    }
+    const results = play(wanted, line => process.stderr.write(line + '\n'))
+    for (const [trace, rows] of Object.entries(results)) process.stdout.write(`${trace}\n${table(rows)}\n\n`)
+    if (wanted.json !== undefined) writeFileSync(wanted.json, JSON.stringify(results, undefined, 2) + '\n')
+    if (wanted.svg !== undefined) writeFileSync(wanted.svg, barChart(results, { ttftMs: wanted.sloTtftMs, itlMs: wanted.sloItlMs }))
+    return 0
+  } catch (error) {
+    const known = error instanceof ArgumentError || error instanceof TraceError || (error instanceof Error && 'syscall' in error)
+    if (!known) throw error
+    process.stderr.write(`replay: ${error.message}\n`)
+    return 2
+  }
+}
+
+if (process.argv[1] === import.meta.filename) process.exitCode = main(process.argv.slice(2))

@@ -27,6 +27,14 @@ export const profiles = {
     kvTokens: 396_000,
     kvBytes: 131_072,
     engine: { prefillRate: 40_000, interTokenLatencyMs: 7, interTokenSlopeMs: 0.05, maxNumSeqs: 256, maxNumBatchedTokens: 8192 }
+  },
+  'qwen3-coder-480b-8xh200': {
+    about: 'Qwen3-Coder-480B-A35B in FP8 on eight H200, for prompts of 100,000 tokens. KV cache: 8 × 141 GB at 0.9, less 480 GB of weights and 30 GB for activations, at 253,952 bytes a token (62 layers, 8 KV heads of 128, keys and values in 2 bytes). ' +
+      'Prefill: 2 × 35e9 operations a token for the weights and 4 × 62 × 96 × 128 × 50,000 for attention half way through such a prompt, at 45 % of 8 × 989 TFLOPS dense BF16 (NVIDIA H200 data sheet). Step: 35 GB of active weights and as much again for further experts at 60 % of 8 × 4.8 TB/s, ' +
+      'and 7 ms of communication; 1 ms a sequence for its 25 GB of the cache.',
+    kvTokens: 1_990_000,
+    kvBytes: 253_952,
+    engine: { prefillRate: 16_000, interTokenLatencyMs: 10, interTokenSlopeMs: 1, maxNumSeqs: 256, maxNumBatchedTokens: 8192 }
   }
 } as const satisfies Record<string, Profile>
 

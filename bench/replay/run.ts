@@ -1,4 +1,5 @@
 // Plays a trace against a fleet: by its own moments, or session by session with time to think.
+import type { Policy } from '../../policies/policy.ts'
 import type { EngineOptions } from '../../simulator/engine-options.ts'
 import { ReplayFleet } from './fleet.ts'
 import type { Outcome, PolicyMaker } from './fleet.ts'
@@ -12,6 +13,10 @@ export interface ReplayOptions {
   readonly seed: number
   /** Open loop: the trace's time passes so many times as fast. Closed loop: so many times the sessions at the same time. */
   readonly load: number
+  /** Virtual milliseconds for which the clients of a closed loop go on; default an hour. */
+  readonly closedMs?: number
+  /** Called now and then with the part of the work that is done, 0 to 1. */
+  readonly progress?: (done: number) => void
 }
 
 /** What a replay brought. */
@@ -19,11 +24,24 @@ export interface Replayed {
   readonly outcomes: readonly Outcome[]
   /** Prompts too long for an engine. */
   readonly refused: number
+  /** Virtual milliseconds in which requests came; the same for every policy. */
+  readonly windowMs: number
   /** Virtual milliseconds from the first request to the last token. */
   readonly spanMs: number
   /** Mean requests in flight, by worker. */
   readonly loads: readonly number[]
+  /** The policy, for what it learned. */
+  readonly policy: Policy
 }
+
+/** Nobody thinks longer than that, in milliseconds: recorded sessions hold nights, too. */
+export const longestThinkMs = 300_000
+/** Nor shorter. */
+export const shortestThinkMs = 100
+/** Clients of a closed loop begin within so many milliseconds, not all in the same moment. */
+const beginMs = 60_000
+/** Requests between two words on progress. */
+const progressEvery = 500
 
 function playOpen (fleet: ReplayFleet, trace: OpenTrace, load: number): void {
   const { arrivals } = trace
@@ -46,15 +64,13 @@ function moved (blocks: readonly number[], copy: number): readonly number[] {
   return copy === 0 ? blocks : blocks.map(block => block + copy * 1e9)
 }
 
-function playClosed (fleet: ReplayFleet, trace: ClosedTrace, load: number): void {
+function playClosed (fleet: ReplayFleet, trace: ClosedTrace, load: number, untilMs: number): void {
   const { sessions } = trace
   const clients = Math.max(1, Math.round(sessions.length * load))
-  // each client plays one session after another, every one of them twice in all on average
-  const total = Math.max(clients, sessions.length) * 2
   let started = 0
+  // each client plays one session after another
   const play = (): void => {
     const number = started++
-    if (number >= total) return
     const copy = Math.floor(number / sessions.length)
     const turns = sessions[number % sessions.length] ?? []
     const step = (at: number): void => {
@@ -64,19 +80,27 @@ function playClosed (fleet: ReplayFleet, trace: ClosedTrace, load: number): void
         return
       }
       const session = turn.session === undefined ? undefined : `${turn.session}-${copy}`
-      fleet.clock.after(turn.thinkMs, () => fleet.send({ ...turn, session, blocks: moved(turn.blocks, copy) }, () => step(at + 1)))
+      fleet.clock.after(Math.max(shortestThinkMs, Math.min(turn.thinkMs, longestThinkMs)), () => {
+        if (fleet.clock.now() < untilMs) fleet.send({ ...turn, session, blocks: moved(turn.blocks, copy) }, () => step(at + 1))
+      })
     }
     step(0)
   }
-  // not all in the same moment
-  for (let client = 0; client < clients; client++) fleet.clock.after(client * 30_000 / clients, play)
+  for (let client = 0; client < clients; client++) fleet.clock.after(client * beginMs / clients, play)
   fleet.clock.run()
 }
 
 /** Plays a trace under one policy; the same arguments always bring the same outcomes. */
 export function replay (trace: Trace, options: ReplayOptions): Replayed {
   const fleet = new ReplayFleet(options.workers, { ...options.engine }, options.policy, options.seed)
-  if (trace.loop === 'open') playOpen(fleet, trace, options.load)
-  else playClosed(fleet, trace, options.load)
-  return { outcomes: fleet.outcomes, refused: fleet.refused, spanMs: fleet.clock.now(), loads: fleet.loads() }
+  const { load, closedMs = 3_600_000, progress } = options
+  if (progress !== undefined) {
+    fleet.onSent = sent => {
+      if (sent % progressEvery === 0) progress(trace.loop === 'open' ? sent / trace.arrivals.length : Math.min(1, fleet.clock.now() / closedMs))
+    }
+  }
+  if (trace.loop === 'open') playOpen(fleet, trace, load)
+  else playClosed(fleet, trace, load, closedMs)
+  const windowMs = trace.loop === 'closed' ? closedMs : (trace.arrivals.at(-1)?.at ?? 0) / load
+  return { outcomes: fleet.outcomes, refused: fleet.refused, windowMs, spanMs: fleet.clock.now(), loads: fleet.loads(), policy: fleet.policy }
 }

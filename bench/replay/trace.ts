@@ -13,6 +13,8 @@ export interface ReplayRequest {
   readonly output: number
   /** The client's own session id, where it sends one. */
   readonly session: string | undefined
+  /** Blocks at the beginning that are everybody's, such as a system prompt; default 0. */
+  readonly head?: number
 }
 
 /** A request of an open loop: it comes at its moment, whatever became of those before. */

@@ -18,7 +18,7 @@ import { oursName, serverFile, targets } from './targets.ts'
 const usage = `npm run bench -- [options]
 
   --scenario NAME…   only these (may be repeated); see --list
-  --targets NAME…    only these: ${targets.map(({ name }) => name).join(', ')}; default all that are installed
+  --targets NAME…    only these: ${targets.map(({ name }) => name).join(', ')}; default all that are installed, without router-2p
   --rounds N         rounds of all scenarios; default 3
   --seconds S        measured window of each sample; default 5
   --warmup S         load before it; default 2
@@ -83,7 +83,7 @@ async function main (argv: readonly string[]): Promise<number> {
   const server = resolve(values.server ?? serverFile())
   const peers = resolve(values.peers)
   const missing: Record<string, string> = {}
-  const present = targets.filter(({ name }) => wanted === undefined || wanted.length === 0 || wanted.includes(name)).filter(target => {
+  const present = targets.filter(({ name, onDemand = false }) => wanted === undefined || wanted.length === 0 ? !onDemand : wanted.includes(name)).filter(target => {
     if (target.version(peers, server) !== undefined) return true
     missing[target.name] = target.name === oursName ? `there is no ${server}` : `not installed; bench/setup ${target.name}`
     return false

@@ -37,6 +37,8 @@ export interface Target {
   readonly splits?: true
   /** It runs on Node, so that a profile can be taken of it. */
   readonly node?: boolean
+  /** Measured only where it is named. */
+  readonly onDemand?: boolean
   /** Its version; undefined where it is not installed. */
   version (peers: string, server: string): string | undefined
   /** Undefined: there is no process, the load goes to a worker. */
@@ -93,6 +95,17 @@ const ours: Target = {
   }
 }
 
+/** The same in two processes that serve, and one that does not. */
+const pair: Target = {
+  ...ours,
+  name: 'router-2p',
+  onDemand: true,
+  command (options) {
+    const made = ours.command(options)
+    return made === undefined ? undefined : { ...made, args: [...made.args, '--processes', '2'] }
+  }
+}
+
 const plain: Target = {
   name: 'plain',
   usualPolicy: 'in turn',
@@ -130,7 +143,7 @@ const smg: Target = {
 }
 
 /** All of them, in the order of the tables. */
-export const targets: readonly Target[] = [direct, ours, plain, vllmRouter, smg]
+export const targets: readonly Target[] = [direct, ours, pair, plain, vllmRouter, smg]
 
 /** The target this project answers for. */
 export const oursName = ours.name

@@ -108,7 +108,7 @@ const workers: Row = {
     { title: 'Circuit breaker', help: 'The worst that any router has.', unit: 'short', words: { 0: 'closed', 1: 'open', 2: 'half open' }, queries: [{ expr: `max by (worker) (${gauge('cb_state', worker)})`, legend: '{{worker}}' }] },
     { title: 'Share as an outlier', help: 'Less than 1: far slower than its peers, or failing far more, so that it gets less than its fair share.', unit: 'percentunit', queries: [{ expr: `min by (worker) (${gauge('worker_weight', worker)})`, legend: '{{worker}}' }] },
     { title: 'Answers broken off', help: 'Answers that began and did not end.', unit: 'reqps', queries: [sum(rate('stream_errors_total', worker), 'worker')] },
-    { title: 'Remembered prompts', help: 'Blocks that the policy remembers for the worker.', unit: 'short', queries: [sum(gauge('tree_size', worker), 'worker')] }
+    { title: 'Remembered prompts', help: 'Blocks of prompts, or sessions, that the policy remembers for the worker.', unit: 'short', queries: [sum(gauge('tree_size', worker), 'worker')] }
   ]
 }
 

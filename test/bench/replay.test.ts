@@ -1,6 +1,6 @@
 // A replay is the same each time, and shows what a policy is worth: turns that stay where their cache is.
 import t from 'tap'
-import { stickyUntilSaturated } from '../../bench/replay/sticky-until-saturated.ts'
+import { stickyUntilSaturated } from '../../policies/index.ts'
 import { figuresOf } from '../../bench/replay/figures.ts'
 import { replay } from '../../bench/replay/run.ts'
 import { PrefixNumbers } from '../../bench/replay/trace.ts'

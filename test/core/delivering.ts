@@ -7,7 +7,7 @@ import { systemClock } from '../../core/clock.ts'
 import type { Clock } from '../../core/clock.ts'
 import { delivering, kDelivery } from '../../core/delivery.ts'
 import type { Attempt, Delivery, ReadyAnswer, Rewrite, Setback } from '../../core/delivery.ts'
-import { createAgent } from '../../core/dispatcher.ts'
+import { createTrafficAgent } from '../../core/dispatcher.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { headersForWorker } from '../../core/headers.ts'
 import { Relay } from '../../core/relay.ts'
@@ -43,7 +43,7 @@ export interface Course {
 
 /** Starts it; `course` may be changed by the test from request to request. */
 export async function deliver (t: Test, course: Course, clock: Clock = systemClock): Promise<{ port: number, requests: Delivered[] }> {
-  const agent = createAgent()
+  const agent = createTrafficAgent()
   const dispatcher = agent.compose(delivering(clock))
   const requests: Delivered[] = []
   const server = createServer((request, reply) => {

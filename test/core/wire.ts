@@ -8,7 +8,7 @@ import type { Test } from 'tap'
 import { systemClock } from '../../core/clock.ts'
 import { delivering, kDelivery } from '../../core/delivery.ts'
 import type { Delivery } from '../../core/delivery.ts'
-import { createAgent } from '../../core/dispatcher.ts'
+import { createTrafficAgent } from '../../core/dispatcher.ts'
 import type { DispatcherOptions } from '../../core/dispatcher.ts'
 import { Exchange } from '../../core/exchange.ts'
 import { headersForWorker } from '../../core/headers.ts'
@@ -65,7 +65,7 @@ export interface Passed {
 
 /** A router before one worker; `began` is told of each call once it is on its way. */
 export async function router (t: Test, workerPort: number, options: DispatcherOptions = {}, began?: (call: Passed) => void): Promise<{ port: number, calls: Passed[] }> {
-  const agent = createAgent(options)
+  const agent = createTrafficAgent(options)
   const dispatcher = agent.compose(delivering(systemClock))
   const calls: Passed[] = []
   const server = createServer((request, reply) => {

@@ -177,7 +177,7 @@ t.test('anything for the router\'s own routes', async t => {
   const { port, app } = await startRouter(t)
   await holds(t, 'questions were answered', fc.asyncProperty(
     fc.constantFrom('GET', 'POST', 'DELETE', 'PUT', 'OPTIONS', 'HEAD'),
-    fc.constantFrom('/workers', '/add_worker', '/remove_worker', '/get_loads', '/flush_cache', '/list_workers', '/get_server_info', '/health', '/readiness', '/v1/models', '/router/openapi.json'),
+    fc.constantFrom('/workers', '/add_worker', '/remove_worker', '/get_loads', '/flush_cache', '/decisions', '/finish_session?session_id=a', '/list_workers', '/get_server_info', '/health', '/readiness', '/v1/models', '/router/openapi.json'),
     fc.oneof(fc.constant(''), text.map(text => '/' + encodeURIComponent(wellFormed(text)))), fc.dictionary(fc.constantFrom('url', 'drain', '__proto__', 'a'), text), fc.oneof(json, fc.json({ maxDepth: 50 }), text),
     fc.constantFrom('application/json', 'text/plain', 'application/x-www-form-urlencoded', 'a/b; charset=utf-16', ''),
     async (method, url, more, query, payload, type) => {

@@ -105,12 +105,13 @@ t.test('a server at debug, with access log, in all kinds of trouble', async t =>
     asked++
   }
 
-  for (const path of ['/get_server_info', '/get_model_info', '/workers', '/list_workers', '/get_loads', '/readiness', '/health', '/health_generate', '/router/openapi.json', '/router/docs/json', '/v1/models', '/none', '/%zz']) await ask(path)
+  for (const path of ['/get_server_info', '/get_model_info', '/workers', '/list_workers', '/get_loads', '/decisions', '/readiness', '/health', '/health_generate', '/router/openapi.json', '/router/docs/json', '/v1/models', '/none', '/%zz']) await ask(path)
   answers += await (await fetch(metrics)).text()
   t.notMatch(answers, mark, 'on no page')
   // from here on answers may repeat to a client what it sent itself
   answers = ''
   await ask('/flush_cache', 'POST')
+  await ask('/finish_session?session_id=a', 'POST')
   for (const body of ['{"url":"http://u:hush@h:1"}', '{"url":"hush', '{"url":"http://h?key=hush"}', '{"labels":{"a":"hush"}}', '"hush"', '{"__proto__":"hush"}']) await ask('/workers', 'POST', body)
   await ask('/add_worker?url=http://u:hush@h', 'POST')
   await ask('/remove_worker?url=http://u:hush@h', 'POST')

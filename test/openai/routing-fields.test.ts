@@ -33,8 +33,21 @@ t.test('session, in this order', t => {
   t.equal(routing({ user_id: 17 }).session, 'user:17')
   t.equal(routing({ session_id: -1.5e3 }).session, 'session:-1500')
   t.equal(routing('{"user":"\\u00e9\\n"}').session, 'user:é\n')
+  const cache = { prompt_cache_key: 'k', conversation: 'v' }
+  t.equal(routing({ ...cache, user_id: 'i' }).session, 'user:i', 'the Rust router\'s first')
+  t.equal(routing(cache).session, 'session:k')
+  t.equal(routing({ conversation: 'conv_1' }).session, 'session:conv_1')
+  t.equal(routing({ prompt_cache_key: '', conversation: { a: 'b', id: 'conv_2' } }).session, 'session:conv_2')
+  for (const conversation of [[{ id: 'x' }], {}, true, { id: [] }]) t.equal(routing({ conversation }).session, undefined)
   for (const user of [true, null, '', [], {}]) t.equal(routing({ user }).session, undefined)
   t.equal(routing({ messages: [{ content: '"user":"u"', user: 'x' }], metadata: { session_id: 's' } }).session, undefined, 'text and inner fields are not meant')
+  t.end()
+})
+
+t.test('length of the prompt, as the prefix chain has it', t => {
+  for (const body of [{ messages: [{ role: 'user', content: 'é'.repeat(2000) }] }, { prompt: 'abc' }, { prompt: [1, 2, 3] }, { input: 5 }, {}, undefined, '[]']) {
+    t.equal(routing(body).promptBytes, routing(body).prefix.length)
+  }
   t.end()
 })
 

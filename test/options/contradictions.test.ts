@@ -22,6 +22,11 @@ t.test('any free port twice, and one port on two addresses', async t => {
   t.equal((await load(['--port=7', '--prometheus-port=7', '--prometheus-host=10.0.0.1'])).options.port, 7)
 })
 
+t.test('processes without a share', async t => {
+  t.equal(await refusal(['--processes=3', '--max-concurrent-requests=2']), '--processes is 3, and each needs a share of --max-concurrent-requests, which is 2')
+  t.equal((await load(['--processes=3', '--max-concurrent-requests=3'])).options.processes, 3)
+})
+
 t.test('a listener for the admin routes', async t => {
   t.equal(await refusal(['--admin-port', '30000']), '--admin-port takes another port than --port (default) on the same host, not 30000 for both')
   t.equal(await refusal(['--admin-port=7', '--admin-host=::', '--prometheus-port=7']), '--admin-port takes another port than --prometheus-port on the same host, not 7 for both')

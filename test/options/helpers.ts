@@ -62,6 +62,8 @@ export function compatible (values: Values): Values {
     if (!(needed in kept)) delete kept[one]
   }
   const { port = 30000, 'prometheus-port': metrics = 29000, 'admin-port': admin } = kept
+  const { processes = 1, 'max-concurrent-requests': requests = 32_768 } = kept
+  if (processes > requests) delete kept['processes']
   if (port === metrics && port !== 0) delete kept['prometheus-port']
   if (admin === port || admin === metrics || admin === 29000) {
     delete kept['admin-port']

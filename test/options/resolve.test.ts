@@ -30,7 +30,7 @@ t.test('errors name the property', async t => {
 
 t.test('types come from the table', async t => {
   const options: RouterOptions = resolveOptions({ policy: 'random' })
-  const policy: 'cache_aware' | 'consistent_hash' | 'power_of_two' | 'random' | 'rendezvous_hash' | 'round_robin' = options.policy
+  const policy: 'cache_aware' | 'consistent_hash' | 'least_load' | 'power_of_two' | 'random' | 'rendezvous_hash' | 'round_robin' | 'sticky_least_loaded' | 'sticky_until_saturated' = options.policy
   const urls: readonly string[] = options.workerUrls
   const key: string | undefined = options.apiKey
   t.strictSame([policy, urls, key], ['random', [], undefined])

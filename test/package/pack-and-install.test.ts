@@ -3,6 +3,7 @@ import { existsSync, readFileSync, mkdirSync, writeFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { join, resolve } from 'node:path'
 import t from 'tap'
+import { policyNames } from '../../policies/index.ts'
 import { startRouter, startWorkers } from '../helpers/router.ts'
 import { until } from '../helpers/until.ts'
 import { blocks, asConsumer } from '../docs/blocks.ts'
@@ -79,7 +80,7 @@ await Promise.all(workers.map(worker => worker.close()))
   await sh(project, process.execPath, resolve('node_modules/typescript/bin/tsc'), '-p', '.')
     .catch((error: unknown) => t.fail('tsc', { said: typeof error === 'object' && error !== null && 'stdout' in error ? error.stdout : error }))
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
-  t.equal(await sh(project, process.execPath, 'out/main.js'), `function ${version} function 6 OK`)
+  t.equal(await sh(project, process.execPath, 'out/main.js'), `function ${version} function ${policyNames.length} OK`)
   t.match(await sh(project, process.execPath, 'out/simulated-fleet.js'), /\[DONE\]/)
 })
 

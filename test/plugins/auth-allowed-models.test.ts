@@ -88,7 +88,7 @@ t.test('a limited caller', async t => {
       ['POST', '/v1/chat/completions/'], ['POST', '/v1/%63hat/completions'],
       ['GET', '/metrics'], ['GET', '/version'],
       // the router's own: who may change the fleet could send others' requests to a worker of his
-      ['GET', '/workers'], ['POST', '/workers'], ['GET', '/list_workers'], ['POST', '/add_worker?url=http://127.0.0.1:9'], ['POST', '/remove_worker?url=' + worker.url], ['POST', '/flush_cache'],
+      ['GET', '/workers'], ['POST', '/workers'], ['GET', '/list_workers'], ['POST', '/add_worker?url=http://127.0.0.1:9'], ['POST', '/remove_worker?url=' + worker.url], ['POST', '/flush_cache'], ['GET', '/decisions'], ['POST', '/finish_session?session_id=a'],
       ['GET', '/get_loads'], ['GET', '/get_server_info'], ['GET', '/get_model_info'], ['GET', '/health_generate'], ['GET', '/router/openapi.json'], ['PATCH', '/workers']
     ] as const) {
       const reply = await ask({ method, path, ...(method === 'GET' ? {} : { body, headers: [json] }) })

@@ -11,7 +11,7 @@ const me = ['x-me', '1'] as const
 
 const own: ReadonlyArray<[method: string, path: string]> = [
   ['GET', '/list_workers'], ['POST', '/add_worker?url=http://127.0.0.1:9'], ['POST', '/remove_worker?url=http://127.0.0.1:9'], ['GET', '/workers'], ['POST', '/workers'],
-  ['DELETE', '/workers/http%3A%2F%2F127.0.0.1%3A9'], ['GET', '/get_loads'], ['POST', '/flush_cache'], ['GET', '/get_server_info'], ['GET', '/get_model_info'],
+  ['DELETE', '/workers/http%3A%2F%2F127.0.0.1%3A9'], ['GET', '/get_loads'], ['GET', '/decisions'], ['POST', '/flush_cache'], ['POST', '/finish_session?session_id=a'], ['GET', '/get_server_info'], ['GET', '/get_model_info'],
   ['GET', '/health_generate'], ['GET', '/v1/models'], ['HEAD', '/v1/models'], ['GET', '/v1/models/raw'], ['GET', '/router/openapi.json'], ['GET', '/router/docs'], ['GET', '/router/docs/'],
   ['GET', '/router/docs/static/index.html'], ['GET', '/metrics'], ['PUT', '/workers'], ['DELETE', '/list_workers'], ['OPTIONS', '/workers'], ['GET', '/mine']
 ]

@@ -1,4 +1,7 @@
 // Every metric of the router is explained, has the type it should have, and moves when what it counts happens.
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { encode } from '@msgpack/msgpack'
 import t from 'tap'
 import { Dealer } from 'zeromq'
@@ -45,6 +48,7 @@ const expected: ReadonlyArray<[name: string, type: string, moved: (samples: Samp
   ['cb_state', 'gauge', s => s.sum('cb_state') === 2],
   ['cb_state_transitions_total', 'counter', s => s.sum('cb_state_transitions_total', { from: 'closed', to: 'open' }) === 1 && s.sum('cb_state_transitions_total', { from: 'open', to: 'half_open' }) === 1],
   ['cb_outcomes_total', 'counter', s => s.sum('cb_outcomes_total', { outcome: 'success' }) === 4 && s.sum('cb_outcomes_total', { outcome: 'failure' }) === 13 && s.sum('cb_outcomes_total', { outcome: 'neither' }) === 1],
+  ['recorded_requests_total', 'counter', s => s.sum('recorded_requests_total', { result: 'written' }) === 6 && s.sum('recorded_requests_total', { result: 'slow' }) === 0],
   ['worker_weight', 'gauge', s => s.sum('worker_weight') === 2.5],
   ['queue_wait_seconds', 'histogram', s => s.sum('queue_wait_seconds_count') === 1 && s.sum('queue_wait_seconds_sum') > 0],
   ['queue_rejections_total', 'counter', s => s.sum('queue_rejections_total', { reason: 'timeout' }) === 1],
@@ -98,6 +102,8 @@ function otherSource (): DiscoverySource & { old: boolean } {
 }
 
 t.test('every metric', async t => {
+  const folder = mkdtempSync(join(tmpdir(), 'recorded-'))
+  t.teardown(() => rmSync(folder, { recursive: true }))
   const workers = await startWorkers(t, 2, { interTokenLatencyMs: 2 })
   const validator = await startValidator(t)
   const other = otherSource()
@@ -112,7 +118,8 @@ t.test('every metric', async t => {
     authenticate: ({ headers }) => headers['x-nobody'] === undefined ? { name: 'tester' } : null,
     apiKeyValidationUrls: [validator.url],
     authCacheTtlSecs: 0,
-    vllmDiscoveryAddress: '127.0.0.1:0'
+    vllmDiscoveryAddress: '127.0.0.1:0',
+    recordTrace: join(folder, 'trace.jsonl')
   })
   const before = await samplesOf(router)
   const quiet = expected.filter(([name]) => ['min_load', 'discovery_updates_total', 'active_workers', 'worker_health', 'discovery_source_ok'].includes(name))
@@ -143,7 +150,10 @@ t.test('every metric', async t => {
   const waiting = await sendRaw(port, '/v1/chat/completions', chat('waits'))
   t.teardown(() => waiting.destroy())
   await until('it waits', () => router.admission.waiting === 1)
-  const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [], ends: [], length: 0 } }
+  const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [1], ends: [256], length: 256 } }
+  const busy = router.workers.list().find(worker => worker.inFlight === 1)
+  if (busy === undefined) throw new Error('nobody is busy')
+  router.balancer.policy.dispatched?.(busy, routing)
   const uneven = router.balancer.assign('regular', routing)
   uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
   t.equal(uneven?.decision.reason, 'imbalance')

@@ -18,9 +18,9 @@ t.test('the description', async t => {
   t.match(info, { title: 'fastify-vllm-router', version: /^\d+\.\d+\.\d+/ })
   const operations = Object.entries(paths).flatMap(([path, methods]) => Object.keys(methods).map(method => `${method} ${path}`))
   t.same(operations.sort(), [
-    'delete /llm/workers/{url}', 'get /llm/get_loads', 'get /llm/get_model_info', 'get /llm/get_server_info', 'get /llm/health',
+    'delete /llm/workers/{url}', 'get /llm/decisions', 'get /llm/get_loads', 'get /llm/get_model_info', 'get /llm/get_server_info', 'get /llm/health',
     'get /llm/health_generate', 'get /llm/list_workers', 'get /llm/liveness', 'get /llm/readiness', 'get /llm/v1/models',
-    'get /llm/v1/models/{id}', 'get /llm/workers', 'get /llm/workers/{url}', 'post /llm/add_worker', 'post /llm/flush_cache',
+    'get /llm/v1/models/{id}', 'get /llm/workers', 'get /llm/workers/{url}', 'post /llm/add_worker', 'post /llm/finish_session', 'post /llm/flush_cache',
     'post /llm/remove_worker', 'post /llm/workers'
   ])
   for (const [path, methods] of Object.entries(paths)) {

@@ -77,7 +77,7 @@ t.test('what is missing is named at the start', async t => {
   ] as const
   for (const [plugin, options, missing] of cases) {
     const app = Fastify()
-    await t.rejects(async () => { await app.register(plugin as typeof workers, options) }, { message: new RegExp(`'${missing}'.*vllm-router-`) }, missing)
+    await t.rejects(async () => { await app.register(plugin as typeof accessLog, options) }, { message: new RegExp(`'${missing}'.*vllm-router-`) }, missing)
     await app.close()
   }
 })

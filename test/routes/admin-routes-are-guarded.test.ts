@@ -17,7 +17,7 @@ import { until } from '../helpers/until.ts'
 const admin: ReadonlyArray<readonly [method: string, path: string]> = [
   ['GET', '/list_workers'], ['HEAD', '/list_workers'], ['POST', '/add_worker?url=http://127.0.0.1:9'], ['POST', '/remove_worker?url=http://127.0.0.1:9'],
   ['GET', '/workers'], ['POST', '/workers'], ['GET', '/workers/http%3A%2F%2F127.0.0.1%3A9'], ['DELETE', '/workers/http%3A%2F%2F127.0.0.1%3A9'],
-  ['GET', '/get_loads'], ['POST', '/flush_cache'], ['GET', '/get_server_info'], ['GET', '/get_model_info'], ['PUT', '/workers'], ['OPTIONS', '/flush_cache']
+  ['GET', '/get_loads'], ['GET', '/decisions'], ['POST', '/flush_cache'], ['POST', '/finish_session?session_id=a'], ['GET', '/get_server_info'], ['GET', '/get_model_info'], ['PUT', '/workers'], ['OPTIONS', '/flush_cache']
 ]
 const probes = ['/liveness', '/readiness', '/health', '/health_generate']
 const ask = (url: string, method: string, path: string, headers: Record<string, string> = {}): Promise<Response> => fetch(url + path, { method, headers })

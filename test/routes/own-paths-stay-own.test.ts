@@ -9,7 +9,7 @@ t.test('methods', async t => {
   const before = seen().length
   for (const [url, allow] of [
     ['/liveness', 'GET, HEAD'], ['/readiness', 'GET, HEAD'], ['/health', 'GET, HEAD'], ['/list_workers', 'GET, HEAD'], ['/add_worker', 'POST'],
-    ['/remove_worker', 'POST'], ['/workers', 'GET, HEAD, POST'], ['/workers/http%3A%2F%2Fa%3A1', 'GET, HEAD, DELETE'], ['/flush_cache', 'POST'], ['/get_loads', 'GET, HEAD']
+    ['/remove_worker', 'POST'], ['/workers', 'GET, HEAD, POST'], ['/workers/http%3A%2F%2Fa%3A1', 'GET, HEAD, DELETE'], ['/flush_cache', 'POST'], ['/decisions', 'GET, HEAD'], ['/finish_session', 'POST'], ['/get_loads', 'GET, HEAD']
   ] as const) {
     for (const method of ['PUT', 'PATCH'] as const) {
       const response = await app.inject({ method, url, payload: {} })
