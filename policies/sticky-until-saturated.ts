@@ -109,7 +109,7 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       work.dispatched(worker, routing, work.tokens(prefix.length - known.bytes(worker, prefix)))
       known.sent(worker, prefix)
       const key = sessionKey(routing, headers)
-      if (key !== undefined) sessions.sent(key.key, worker, work.tokens(prefix.length))
+      if (key !== undefined) sessions.sent(key.key, worker, prefix.length > 0 ? work.tokens(prefix.length) : work.promptTokens)
     },
     heard: (worker, chain) => { known.sent(worker, chain) },
     firstByte: (worker, routing) => { work.firstByte(worker, routing) },
