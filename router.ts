@@ -213,7 +213,7 @@ const router: FastifyPluginAsync<VllmRouterOptions> = async (fastify, given) => 
   await fastify.register(admission, pick(options,
     'maxConcurrentRequests', 'maxConcurrentRequestsPerWorker', 'queueSize', 'queueTimeoutSecs', 'rateLimitTokensPerSecond'))
   // before the metrics, which count what it loses
-  if (options.recordTrace !== undefined) await fastify.register(recordTrace, { recordTrace: options.recordTrace, recordTraceMaxMb: options.recordTraceMaxMb })
+  if (options.recordTrace !== undefined) await fastify.register(recordTrace, { recordTrace: options.recordTrace, ...pick(options, 'recordTraceMaxMb', 'sessionHeaders') })
   await fastify.register(metrics, pick(options, 'authCallerLabels'))
   if (listens !== false) {
     await fastify.register(metricsListener, { ...pick(options, 'prometheusHost', 'prometheusPort'), source: listens === true ? undefined : listens })

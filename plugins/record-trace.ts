@@ -2,8 +2,9 @@
 import { createCipheriv, createHmac, randomBytes } from 'node:crypto'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
-import { routingKey } from '../policies/routing-key.ts'
+import { whenClosed } from '../core/reply-end.ts'
 import { blockRuns } from '../openai/prefix-chain.ts'
+import { routingKey } from '../policies/routing-key.ts'
 import type { Call } from './call.ts'
 import { TraceFile } from './trace-file.ts'
 
@@ -13,6 +14,8 @@ export interface RecordTraceOptions {
   recordTrace: string
   /** Millions of bytes after which the recording ends. Default 1024. */
   recordTraceMaxMb?: number
+  /** Headers that name a conversation. Default: those of policies. */
+  sessionHeaders?: readonly string[]
 }
 
 declare module 'fastify' {
@@ -62,7 +65,7 @@ const plugin: FastifyPluginAsync<RecordTraceOptions> = async (fastify, options) 
     const { routing } = call.assignment
     const { prefix } = routing
     const { promptTokens, completionTokens } = call.usage
-    const key = routingKey(routing)
+    const key = routingKey(routing, options.sessionHeaders)
     const loss = file.add(JSON.stringify({
       timestamp: Math.round(at - startedAt),
       input_length: promptTokens ?? Math.ceil(prefix.length / bytesPerToken),
@@ -76,11 +79,10 @@ const plugin: FastifyPluginAsync<RecordTraceOptions> = async (fastify, options) 
 
   fastify.addHook('onRequest', (request, reply, next) => {
     const at = performance.now()
-    // a call of a client that left is settled by a listener of the same event, which comes after this one
-    reply.raw.once('close', () => queueMicrotask(() => {
+    whenClosed(reply.raw, () => {
       const { workerCall: call } = request
       if (call?.generation === true) record(call, at)
-    }))
+    })
     next()
   })
   fastify.addHook('onClose', async () => {

@@ -17,7 +17,7 @@ const line = (x1: number, y1: number, x2: number, y2: number, opacity = 0.35): s
   `<line x1="${x1.toFixed(1)}" y1="${y1.toFixed(1)}" x2="${x2.toFixed(1)}" y2="${y2.toFixed(1)}" stroke="${ink}" stroke-opacity="${opacity}"/>`
 
 function svg (width: number, height: number, title: string, parts: readonly string[]): string {
-  return [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" role="img" ${font}>`, `<title>${escape(title)}</title>`, ...parts, '</svg>', ''].join('\n')
+  return [`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${Math.ceil(width)} ${Math.ceil(height)}" width="${Math.ceil(width)}" height="${Math.ceil(height)}" role="img" ${font}>`, `<title>${escape(title)}</title>`, ...parts, '</svg>', ''].join('\n')
 }
 
 /** A round number at or above, and the distance of ticks up to it. */

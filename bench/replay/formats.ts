@@ -167,12 +167,25 @@ function recorded (file: string, numbers: PrefixNumbers): OpenTrace {
 export const formatNames = ['mooncake', 'azure', 'session', 'recorded'] as const
 export type FormatName = typeof formatNames[number]
 
-/** Reads files of a format; session files make one trace together. */
+/**
+ * Reads files of a format; session files make one trace together.
+ * @throws TraceError
+ */
 export function readTraces (format: FormatName, files: readonly string[], numbers: PrefixNumbers): Trace[] {
+  const read = reader(format, numbers)
+  if (read === undefined) return [sessions(files, numbers)]
+  return files.map(file => {
+    const trace = read(file)
+    if (trace.arrivals.length === 0) throw new TraceError(`${basename(file)} holds no request`)
+    return trace
+  })
+}
+
+function reader (format: FormatName, numbers: PrefixNumbers): ((file: string) => OpenTrace) | undefined {
   switch (format) {
-    case 'mooncake': return files.map(file => mooncake(file, numbers))
-    case 'azure': return files.map(azure)
-    case 'recorded': return files.map(file => recorded(file, numbers))
-    case 'session': return [sessions(files, numbers)]
+    case 'mooncake': return file => mooncake(file, numbers)
+    case 'azure': return azure
+    case 'recorded': return file => recorded(file, numbers)
+    case 'session': return undefined
   }
 }

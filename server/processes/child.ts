@@ -62,15 +62,17 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
   const { router } = server
   follower.follow(router)
   const reporter = new Reporter(router, worker => follower.numberOf(worker), channel.post)
-  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped)
+  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped + follower.dropped)
 
   let ending: Promise<number> | undefined
   const end = (how: EndOptions): Promise<number> => {
     ending ??= finish(server, reporter, how)
     return ending
   }
+  router.decisions.others = async filter => await channel.ask('decisions', filter, adminMs)
   channel.answers = {
-    alive: () => {},
+    decisions: filter => router.decisions.page(filter),
+    alive: () => follower.settled(),
     metrics: async () => {
       reporter.flush()
       return await readMetrics(router.metricsRegistry)
@@ -93,6 +95,9 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
         case 'flush':
           router.balancer.flush()
           disaggregationOf(router)?.flush()
+          return
+        case 'finish':
+          router.balancer.finishSession(message.session)
           return
         case 'cut': {
           const worker = router.workers.get(message.worker)

@@ -11,7 +11,7 @@ export function shareOf (whole: number, index: number, processes: number): numbe
  * another process are not lent. The bound on one worker's requests stays as it is: processes tell each other what workers have.
  */
 export function shareOptions (options: RouterOptions, index: number): RouterOptions {
-  const { processes, maxConcurrentRequests, queueSize, rateLimitTokensPerSecond: rate, retryBudgetMinPerSecond, authMaxValidations } = options
+  const { processes, maxConcurrentRequests, queueSize, rateLimitTokensPerSecond: rate, retryBudgetMinPerSecond, authMaxValidations, recordTrace, recordTraceMaxMb } = options
   return {
     ...options,
     maxConcurrentRequests: shareOf(maxConcurrentRequests, index, processes),
@@ -19,6 +19,9 @@ export function shareOptions (options: RouterOptions, index: number): RouterOpti
     rateLimitTokensPerSecond: rate === undefined ? undefined : rate / processes,
     retryBudgetMinPerSecond: retryBudgetMinPerSecond / processes,
     // none at all would mean that nobody is ever let in
-    authMaxValidations: Math.max(1, shareOf(authMaxValidations, index, processes))
+    authMaxValidations: Math.max(1, shareOf(authMaxValidations, index, processes)),
+    // each records in a file of its own
+    recordTrace: recordTrace === undefined ? undefined : `${recordTrace}.process-${index}`,
+    recordTraceMaxMb: Math.max(1, shareOf(recordTraceMaxMb, index, processes))
   }
 }

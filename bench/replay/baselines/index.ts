@@ -1,11 +1,10 @@
 // The Rust vllm-router's five policies as its source does them (0.1.17), for comparison in replays; never a part of the router.
 import { candidateAt } from '../../../policies/choose.ts'
-import { HashRings } from '../../../policies/hash-ring.ts'
+import { HashRing } from '../../../policies/hash-ring.ts'
 import type { Candidates } from '../../../core/candidates.ts'
 import type { Worker } from '../../../core/worker.ts'
 import type { Decision, Policy, PolicyContext, Routing } from '../../../policies/policy.ts'
 import { ringHash } from '../../../policies/ring-hash.ts'
-import { keyHeaders } from '../../../policies/routing-key.ts'
 import { RadixTree } from './radix-tree.ts'
 import type { Text } from './radix-tree.ts'
 
@@ -43,6 +42,9 @@ export function rustPowerOfTwo (context: PolicyContext): Policy {
   }
 }
 
+/** Its headers, first hit wins. */
+const keyHeaders = ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'] as const
+
 /** The key of a chat: a header of its list, else the session of the body's `session_params`, else the same text for everybody. */
 function chatKey (routing: Routing): string {
   for (const name of keyHeaders) {
@@ -55,11 +57,13 @@ function chatKey (routing: Routing): string {
 
 /** Its ring and its keys for chats: without a session header or `session_params` all go to one worker. */
 export function rustConsistentHash (): Policy {
-  const rings = new HashRings()
+  const rings = new WeakMap<Candidates, HashRing>()
   return {
     name: 'rust_consistent_hash',
     pick (candidates, routing) {
-      const worker = rings.of(candidates.whole).owner(ringHash(chatKey(routing)))
+      let ring = rings.get(candidates.whole)
+      if (ring === undefined) rings.set(candidates.whole, ring = new HashRing(candidates.whole.workers))
+      const worker = ring.owner(ringHash(chatKey(routing)))
       // not eligible: the first of the list
       return { worker: worker !== undefined && candidates.has(worker) ? worker : candidateAt(candidates, 0), reason: 'conversation' }
     }

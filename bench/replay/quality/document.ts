@@ -26,7 +26,7 @@ function rowsOf ({ at, above }: Comparison): string[] {
   const tuned = Object.keys(at).filter(name => !ours.has(name))
   const bestOf = (rows: Comparison['at']): string | undefined => tuned.toSorted((one, two) => (rows[two]?.goodput_rps ?? 0) - (rows[one]?.goodput_rps ?? 0))[0]
   const extra = [...new Set([bestOf(at), bestOf(above)])].filter(name => name !== undefined)
-  return [...contenders, ...extra].map(name => `| \`${name}\` | ${[...cells(at[name]), ...cells(above[name])].join(' | ')} |`)
+  return [...contenders.filter(name => name in at), ...extra].map(name => `| \`${name}\` | ${[...cells(at[name]), ...cells(above[name])].join(' | ')} |`)
 }
 
 function section (comparison: Comparison): string {

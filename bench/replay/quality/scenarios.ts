@@ -22,26 +22,28 @@ export interface Scenario {
   readonly profile: ProfileName
   readonly workers: number
   readonly slo: Slo
+  /** Virtual seconds of a closed loop. */
+  readonly closedSecs?: number
   /** Where the search for a load begins. */
   readonly load: number
-  /** Only the router's own policies by default settings and the Rust router's: for a bar of its own, not for the comparison of settings. */
+  /** For a bar of its own, not for the comparison of settings: a few policies only. */
   readonly short?: true
 }
 
 const conversation = {
-  format: 'mooncake', file: 'mooncake-conversation.jsonl', profile: 'llama-3.1-8b-h100', workers: 16, slo: { ttftMs: 2000, itlMs: 50 }, load: 8
+  format: 'mooncake', file: 'mooncake-conversation.jsonl', requests: 6000, profile: 'llama-3.1-8b-h100', workers: 16, slo: { ttftMs: 2000, itlMs: 50 }, load: 8
 } as const
 const bursts = {
   format: 'azure', file: 'azure-conv-2023.csv', requests: 10_000, profile: 'llama-3.1-8b-h100', workers: 4, slo: { ttftMs: 500, itlMs: 50 }, load: 10
 } as const
 const agents = {
-  format: 'session', file: 'agent-sessions', profile: 'qwen3-coder-480b-8xh200', workers: 8, slo: { ttftMs: 10_000, itlMs: 50 }, load: 0.6
+  format: 'session', file: 'agent-sessions', profile: 'qwen3-coder-480b-8xh200', workers: 8, slo: { ttftMs: 10_000, itlMs: 50 }, closedSecs: 1800, load: 0.6
 } as const
 
 export const scenarios = {
-  conversation: { ...conversation, title: 'Conversations (Mooncake), 12,031 requests', transforms: [] },
+  conversation: { ...conversation, title: 'Conversations (Mooncake), the first 6,000 requests', transforms: [] },
   bursts: { ...bursts, title: 'Short prompts in bursts (Azure 2023), the first 10,000 requests', transforms: [] },
-  agents: { ...agents, title: 'Coding agents, 30 sessions of 100,000 tokens, closed loop', transforms: [] },
+  agents: { ...agents, title: 'Coding agents, 30 recorded sessions, prompts of 100,000 tokens, closed loop for half an hour', transforms: [] },
   shift: { ...conversation, title: 'Conversations that turn from prefill-bound to decode-bound in the middle', transforms: ['shift'] },
   'conversation-shared-prompt': { ...conversation, title: 'Conversations behind one system prompt', transforms: ['shared-prompt'], short: true },
   'bursts-shared-prompt': { ...bursts, title: 'Short prompts in bursts behind one system prompt', transforms: ['shared-prompt'], short: true },

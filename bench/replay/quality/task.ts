@@ -50,7 +50,7 @@ function watched (policy: Policy, work: OutstandingWork): Policy {
 export function runTask (folder: string, { scenario, policy, load, seed }: Task): TaskFigures {
   let trace = traces.get(scenario)
   if (trace === undefined) traces.set(scenario, trace = traceOf(folder, scenario))
-  const { profile, workers, slo }: Scenario = scenarios[scenario]
+  const { profile, workers, slo, closedSecs }: Scenario = scenarios[scenario]
   const engine = engineFor(profiles[profile], trace.blockSize)
   const make = contender(policy)
   let work: OutstandingWork | undefined
@@ -58,6 +58,6 @@ export function runTask (folder: string, { scenario, policy, load, seed }: Task)
     work = new OutstandingWork(context.now)
     return watched(make(context), work)
   }
-  const figures = figuresOf(replay(trace, { workers, engine, policy: maker, seed, load }), slo)
+  const figures = figuresOf(replay(trace, { workers, engine, policy: maker, seed, load, ...(closedSecs === undefined ? {} : { closedMs: closedSecs * 1000 }) }), slo)
   return { ...figures, learned_prefill_rate: work === undefined ? NaN : 1000 / work.fleet.perToken / profiles[profile].engine.prefillRate }
 }

@@ -14,7 +14,7 @@ t.test('whole numbers', async t => {
 })
 
 t.test('options', async t => {
-  const options = { ...defaultOptions, processes: 4, maxConcurrentRequests: 10, queueSize: 3, rateLimitTokensPerSecond: 10, retryBudgetMinPerSecond: 2, authMaxValidations: 2, maxConcurrentRequestsPerWorker: 5 }
+  const options = { ...defaultOptions, processes: 4, maxConcurrentRequests: 10, queueSize: 3, rateLimitTokensPerSecond: 10, retryBudgetMinPerSecond: 2, authMaxValidations: 2, maxConcurrentRequestsPerWorker: 5, recordTrace: '/tmp/t', recordTraceMaxMb: 10 }
   const all = [0, 1, 2, 3].map(index => shareOptions(options, index))
   t.same(all.map(one => one.maxConcurrentRequests), [3, 3, 2, 2])
   t.same(all.map(one => one.queueSize), [1, 1, 1, 0])
@@ -22,5 +22,7 @@ t.test('options', async t => {
   t.same(all.map(one => one.retryBudgetMinPerSecond), [0.5, 0.5, 0.5, 0.5])
   t.same(all.map(one => one.authMaxValidations), [1, 1, 1, 1])
   t.same(all.map(one => one.maxConcurrentRequestsPerWorker), [5, 5, 5, 5])
+  t.same(all.map(one => one.recordTrace), [0, 1, 2, 3].map(index => `/tmp/t.process-${index}`))
+  t.same(all.map(one => one.recordTraceMaxMb), [3, 3, 2, 2])
   t.equal(shareOptions({ ...options, rateLimitTokensPerSecond: undefined }, 0).rateLimitTokensPerSecond, undefined)
 })
