@@ -1,6 +1,6 @@
 // Takes a whole answer into memory instead of to a client: status, headers, body, within a bound.
 import type { Dispatcher } from 'undici'
-import type { FlatHandler } from './flat-headers.ts'
+import type { FlatHandler } from './flat-handler.ts'
 import { textHeaders } from './headers.ts'
 
 /** An answer in memory. */
@@ -15,6 +15,12 @@ export interface CollectedAnswer {
 /** The answer was longer than it may be. */
 export class AnswerTooLongError extends Error {
   override readonly name = 'AnswerTooLongError'
+}
+
+/** Pieces in one; most bodies came as one. */
+export function joined (chunks: readonly Buffer[]): Buffer {
+  const [first] = chunks
+  return first !== undefined && chunks.length === 1 ? first : Buffer.concat(chunks)
 }
 
 type Head = Omit<CollectedAnswer, 'body'>
@@ -50,7 +56,7 @@ class Collector implements FlatHandler {
   onResponseEnd (): void {
     const { head } = this
     if (head === undefined) this.reject(new Error('an answer without a head'))
-    else this.resolve({ ...head, body: Buffer.concat(this.chunks) })
+    else this.resolve({ ...head, body: joined(this.chunks) })
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {

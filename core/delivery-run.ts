@@ -1,11 +1,13 @@
 // The attempts of one request, one after the other, and what the request's handler sees of them: a single answer.
 import type { Dispatcher } from 'undici'
 import type { Clock, Timer } from './clock.ts'
+import { joined } from './collect.ts'
 import type { Attempt, Delivery, Next, ReadyAnswer, Setback, StreamChange } from './delivery.ts'
 import { setLength, Trial } from './delivery-trial.ts'
 import type { Held, TrialOwner } from './delivery-trial.ts'
 import { FirstByteTimeoutError } from './errors.ts'
-import { headersFor } from './flat-headers.ts'
+import { headersFor } from './flat-handler.ts'
+import type { FlatController } from './flat-handler.ts'
 import { retryableStatuses } from './retry.ts'
 
 /** Longest error answer of a worker that is kept while others are tried; a longer one goes to the client as it comes. */
@@ -16,11 +18,11 @@ const asItComes: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: 0, retr
 const asAnError: Pick<Held, 'limit' | 'retryable' | 'change'> = { limit: keptBytes, retryable: true, change: undefined }
 
 /** What the handler of the request controls: the attempt of the moment. */
-class OuterController implements Dispatcher.DispatchController {
+class OuterController implements FlatController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
   reason: Error | null = null
-  current: Dispatcher.DispatchController | undefined
+  current: FlatController | undefined
   private readonly aborting: (reason: Error) => void
 
   constructor (aborting: (reason: Error) => void) {
@@ -33,6 +35,10 @@ class OuterController implements Dispatcher.DispatchController {
 
   get paused (): boolean {
     return this.current?.paused ?? false
+  }
+
+  get ending (): boolean {
+    return this.current?.ending === true
   }
 
   abort (reason?: Error): void {
@@ -169,7 +175,8 @@ export class Run implements TrialOwner {
     this.trial = trial
     this.outer.current = undefined
     if (limitMs !== undefined) this.limit = this.clock.after(limitMs, () => trial.stop(new FirstByteTimeoutError()))
-    this.dispatch(body === undefined ? { ...this.options, origin, path, headers } : { ...this.options, origin, path, headers, body }, trial)
+    const { method, body: own = null, headersTimeout = null, bodyTimeout = null } = this.options
+    this.dispatch({ origin, path, method, headers, body: body ?? own, headersTimeout, bodyTimeout }, trial)
   }
 
   /** An answer that is there: it goes out, and that is all. */
@@ -184,7 +191,7 @@ export class Run implements TrialOwner {
   private flawOf ({ status, chunks }: Held): Error | undefined {
     const { whole } = this.delivery
     if (whole === undefined) return undefined
-    return whole.check(status, Buffer.concat(chunks))
+    return whole.check(status, joined(chunks))
   }
 
   /** From here on the client gets this answer: all of it, or what there is of it so far. */
@@ -200,7 +207,7 @@ export class Run implements TrialOwner {
         setLength(held, undefined)
       } else if (held.size > held.limit) change.passed?.()
       else if (held.size > 0) {
-        const before = Buffer.concat(held.chunks)
+        const before = joined(held.chunks)
         const after = change.whole(before)
         held.chunks = [after]
         if (after !== before) setLength(held, after.length)

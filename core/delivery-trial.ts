@@ -3,7 +3,7 @@ import type { Dispatcher } from 'undici'
 import type { Attempt, StreamChange, WholeChange } from './delivery.ts'
 import type { Exchange } from './exchange.ts'
 import { withoutBytes } from './failure.ts'
-import type { FlatHandler } from './flat-headers.ts'
+import type { FlatHandler } from './flat-handler.ts'
 import { reasonOf, textHeaders, withContentLength } from './headers.ts'
 
 /** An answer held back: until its first byte, until it is complete, or, of an error, until it is clear that no other attempt brings better. */

@@ -1,7 +1,7 @@
 // Writes a worker's answer to the client as it comes: head, bytes, end; with backpressure, and never as if it were complete when it is not.
 import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
-import type { FlatHandler } from './flat-headers.ts'
+import type { FlatController, FlatHandler } from './flat-handler.ts'
 import { headerIn, headersForClient, textHeaders } from './headers.ts'
 import { cutOff, http2Stream, writeHead } from './reply.ts'
 
@@ -35,6 +35,8 @@ export class Relay implements FlatHandler {
   /** The head is on its way to the client, which comes first. */
   private begun = false
   private readonly text: boolean
+  /** A piece that goes out with the end. */
+  private last: Buffer | undefined
 
   constructor (reply: ServerResponse, owner: RelayOwner) {
     this.reply = reply
@@ -60,58 +62,85 @@ export class Relay implements FlatHandler {
     }
   }
 
-  onResponseData (controller: Dispatcher.DispatchController, chunk: Buffer): void {
-    if (!this.write(chunk)) {
+  onResponseData (controller: FlatController, chunk: Buffer): void {
+    const ready = this.writeLast()
+    if (this.framing && controller.ending === true) this.last = chunk
+    else if (!this.write(chunk) || !ready) {
       controller.pause()
       this.reply.once('drain', () => controller.resume())
     }
   }
 
   onResponseEnd (): void {
-    if (this.framing) this.reply.end('0\r\n\r\n', 'latin1')
-    else this.reply.end()
+    const { last } = this
+    this.last = undefined
+    if (this.framing) this.frame(last, '0\r\n\r\n')
+    this.reply.end()
   }
 
   onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
     const { reply } = this
-    if (!reply.headersSent) this.owner.failed(error)
+    if (!reply.headersSent) {
+      this.owner.failed(error)
+      return
+    }
+    this.writeLast()
     // an answer whose length was announced has no room for one more event
-    else if (this.events && !this.lengthKnown) {
+    if (this.events && !this.lengthKnown) {
       this.write(this.owner.lastWords(error))
       this.onResponseEnd()
     } else cutOff(reply, this.lengthKnown || this.framing)
+  }
+
+  /** Something followed the piece that was to go out with the end. */
+  private writeLast (): boolean {
+    const { last } = this
+    this.last = undefined
+    return last === undefined || this.write(last)
   }
 
   /** Writes bytes of the body, as one text where they are few. False: the client has enough for now. */
   private write (chunk: Buffer): boolean {
     const { reply } = this
     const { length } = chunk
-    if (!this.text) return reply.write(chunk)
-    if (this.framing) {
-      const size = `${length.toString(16)}\r\n`
-      if (length <= oneWrite) return this.send(`${size}${chunk.toString('latin1')}\r\n`)
-      reply.write(size, 'latin1')
-      reply.write(chunk)
-      return reply.write('\r\n', 'latin1')
-    }
-    if (!this.lengthKnown || length > oneWrite) return reply.write(chunk)
+    if (this.framing) return this.frame(chunk, '')
+    if (!this.text || !this.lengthKnown || length > oneWrite) return reply.write(chunk)
     this.left -= length
-    if (this.left > 0) return this.send(chunk.toString('latin1'))
-    // that is all: head, body and end are one
-    reply.end(chunk.toString('latin1'), 'latin1')
+    const ready = this.send(chunk.toString('latin1'))
+    if (this.left > 0) return ready
+    // whoever is told that nothing more comes need not wait
+    reply.end()
     return true
   }
 
-  private send (text: string): boolean {
+  /** Writes a chunk, if there is one, and what follows it. */
+  private frame (chunk: Buffer | undefined, after: string): boolean {
+    if (chunk === undefined) return this.send(after)
+    const size = `${chunk.length.toString(16)}\r\n`
+    if (chunk.length <= oneWrite) return this.send(`${size}${chunk.toString('latin1')}\r\n${after}`)
+    return this.send(size, chunk, `\r\n${after}`)
+  }
+
+  /**
+   * Sends a text, or bytes between two texts, at once. Node would hold them back to the end of the turn, to see whether more comes, and take
+   * a client for slow until then.
+   */
+  private send (text: string, bytes?: Buffer, after = ''): boolean {
     const { reply } = this
     const { socket } = reply
-    // Node would hold it back to the end of the turn, to see whether more comes: it does not
-    if (this.begun && socket !== null && socket.writable && socket.writableCorked === 0) {
+    if (bytes === undefined && this.begun && socket !== null && socket.writable && socket.writableCorked === 0) {
       // a reply that has not been told that its client is slow does not tell when it is ready again
-      return socket.write(text, 'latin1') || reply.write(noBytes)
+      return socket.write(text, 'latin1') || socket.writableLength === 0 || reply.write(noBytes)
     }
     this.begun = true
-    return reply.write(text, 'latin1')
+    let ready = reply.write(text, 'latin1')
+    if (bytes !== undefined) {
+      reply.write(bytes)
+      ready = reply.write(after, 'latin1')
+    }
+    if (socket === null) return ready
+    socket.uncork()
+    return ready || socket.writableLength === 0
   }
 }
 

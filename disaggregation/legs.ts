@@ -11,8 +11,6 @@ export const splitPaths: ReadonlySet<string> = new Set(['/v1/chat/completions', 
 export const pairedPaths: ReadonlySet<string> = new Set([...splitPaths, '/v1/messages', '/generate'])
 
 const transfer = 'kv_transfer_params'
-/** A key may be written with these. */
-const escaped = '\\u'
 const whole = { stream: { set: 'false' }, stream_options: 'remove' } as const
 /** One token, made under all circumstances: a prefill that ends by itself hands nothing over. */
 const oneToken = { max_tokens: { set: '1' }, min_tokens: { set: '1' } } as const
@@ -25,20 +23,21 @@ const byPath: ReadonlyMap<string, Edits> = new Map([
 /**
  * The body of the prefill leg: one token, not streamed, and the connector's `kv_transfer_params` where it has some.
  * Undefined when the body is no JSON object.
+ * @param without the body is known to have no `kv_transfer_params`, not even null
  */
-export function prefillBody (body: Buffer, path: string, params: Json | undefined): Buffer | undefined {
+export function prefillBody (body: Buffer, path: string, params: Json | undefined, without = false): Buffer | undefined {
   const changed = splice(body, byPath.get(path) ?? completions)
-  return changed === undefined ? undefined : decodeBody(changed, params)
+  return changed === undefined ? undefined : decodeBody(changed, params, without)
 }
 
 /**
  * The body of the decode leg: the client's own, with the connector's `kv_transfer_params` where it has some.
  * @param body a JSON object
+ * @param without it is known to have no `kv_transfer_params`, not even null: then it is not read once more
  */
-export function decodeBody (body: Buffer, params: Json | undefined): Buffer | undefined {
+export function decodeBody (body: Buffer, params: Json | undefined, without = false): Buffer | undefined {
   if (params === undefined) return body
-  // hardly any client has the member, and then only as null: the others' bodies need not be read once more
-  return body.includes(transfer) || body.includes(escaped) ? splice(body, edits({ [transfer]: { set: params } })) : append(body, transfer, params)
+  return without ? append(body, transfer, params) : splice(body, edits({ [transfer]: { set: params } }))
 }
 
 const asked: ReadonlySet<string> = new Set(['n', 'best_of', 'use_beam_search', 'background', 'prompt', 'sampling_params', 'previous_response_id'])

@@ -55,6 +55,18 @@ export class WorkerClient {
     return loads
   }
 
+  /** Tokens for which there is room in the KV cache, by data-parallel rank, from `/metrics`. */
+  async kvTokens (url: string): Promise<Map<string, number>> {
+    const text = await this.get(url, '/metrics')
+    const tokens = new Map<string, number>()
+    for (const [, labels = ''] of text.matchAll(/^vllm:cache_config_info\{([^}\n]*)\}/gm)) {
+      const label = (name: string): string | undefined => new RegExp(`(?:^|,)${name}="([^"]*)"`).exec(labels)?.[1]
+      const capacity = Number(label('num_gpu_blocks')) * Number(label('block_size'))
+      if (capacity > 0 && Number.isSafeInteger(capacity)) tokens.set(label('engine') ?? '0', capacity)
+    }
+    return tokens
+  }
+
   /** Data-parallel engines that `/metrics` tells of; 0 where it tells none, or there is no such page. */
   async engines (url: string): Promise<number> {
     let text: string

@@ -23,7 +23,13 @@ const closeBrace = 0x7d
  */
 export function locateFields (body: Buffer, names: ReadonlySet<string>, from = 0, to = body.length): Map<string, Span> | undefined {
   const found = new Map<string, Span>()
-  const whole = eachMember(body, (key, _, start, end) => { if (names.has(key)) found.set(key, { start, end }) }, from, to)
+  const lengths = byLength(names)
+  const whole = scanMembers(body, (keyStart, keyEnd, escaped, start, end) => {
+    const key = escaped ? parseString(body, keyStart, keyEnd) : named(body, keyStart + 1, keyEnd - 1, lengths)
+    if (escaped && key === undefined) return false
+    if (key !== undefined && (!escaped || names.has(key))) found.set(key, { start, end })
+    return true
+  }, from, to)
   return whole ? found : undefined
 }
 
@@ -32,6 +38,50 @@ export function locateFields (body: Buffer, names: ReadonlySet<string>, from = 0
  * its value. False when there is no object, or a broken one (see `locateFields`); some members may have been visited then.
  */
 export function eachMember (body: Buffer, visit: (key: string, keyStart: number, start: number, end: number) => void, from = 0, to = body.length): boolean {
+  return scanMembers(body, (keyStart, keyEnd, escaped, start, end) => {
+    const key = escaped ? parseString(body, keyStart, keyEnd) : body.toString('utf8', keyStart + 1, keyEnd - 1)
+    if (key === undefined) return false
+    visit(key, keyStart, start, end)
+    return true
+  }, from, to)
+}
+
+/** Names that are looked for, by their lengths in bytes. */
+type Lengths = ReadonlyArray<readonly string[] | undefined>
+
+const lengthsOf = new WeakMap<ReadonlySet<string>, Lengths>()
+
+function byLength (names: ReadonlySet<string>): Lengths {
+  const known = lengthsOf.get(names)
+  if (known !== undefined) return known
+  const lengths: string[][] = []
+  for (const name of names) {
+    const length = Buffer.byteLength(name)
+    lengths[length] = [...lengths[length] ?? [], name]
+  }
+  lengthsOf.set(names, lengths)
+  return lengths
+}
+
+/** The name that stands in [start, end), without making a string of what is none of them. */
+function named (body: Buffer, start: number, end: number, lengths: Lengths): string | undefined {
+  const length = end - start
+  for (const name of lengths[length] ?? none) {
+    let at = 0
+    while (at < length && body[start + at] === name.charCodeAt(at)) at++
+    if (at === length) return name
+    // not ASCII: bytes and characters are not the same
+    if (name.length !== length && body.toString('utf8', start, end) === name) return name
+  }
+  return undefined
+}
+
+const none: readonly string[] = []
+
+/** Goes through the members of an object; `visit` gets where the key with its quotes lies, and answers false where it is broken. */
+function scanMembers (
+  body: Buffer, visit: (keyStart: number, keyEnd: number, escaped: boolean, start: number, end: number) => boolean, from: number, to: number
+): boolean {
   to = Math.min(to, body.length)
   let pos = skipSpace(body, skipMark(body, from), to)
   if (pos >= to || body[pos] !== openBrace) return false
@@ -52,9 +102,7 @@ export function eachMember (body: Buffer, visit: (key: string, keyStart: number,
     const start = skipSpace(body, pos + 1, to)
     const end = valueEnd(body, start, to)
     if (end === -1) return false
-    const key = escaped ? parseString(body, keyStart, keyEnd) : body.toString('utf8', keyStart + 1, keyEnd - 1)
-    if (key === undefined) return false
-    visit(key, keyStart, start, end)
+    if (!visit(keyStart, keyEnd, escaped, start, end)) return false
     pos = skipSpace(body, end, to)
     if (pos >= to) return false
     if (body[pos] === closeBrace) return skipSpace(body, pos + 1, to) === to
@@ -170,7 +218,7 @@ function containerEnd (body: Buffer, pos: number, to: number): number {
 /** The byte after the quote that closes the string whose text starts at `pos`, or -1. */
 function stringEnd (body: Buffer, pos: number, to: number): number {
   while (pos < to) {
-    const at = body.indexOf(quote, pos)
+    const at = nextQuote(body, pos)
     if (at === -1 || at >= to) return -1
     // A quote stands before `pos`: counting back ends there at the latest, so no byte is counted twice.
     let before = at
@@ -179,4 +227,13 @@ function stringEnd (body: Buffer, pos: number, to: number): number {
     pos = at + 1
   }
   return -1
+}
+
+/** Bytes looked at one by one: most strings are short, and asking for a search costs as much as these. */
+const near = 48
+
+function nextQuote (body: Buffer, pos: number): number {
+  const to = Math.min(pos + near, body.length)
+  for (; pos < to; pos++) if (body[pos] === quote) return pos
+  return body.indexOf(quote, pos)
 }

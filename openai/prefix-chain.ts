@@ -7,6 +7,9 @@ import type { PrefixChain } from '../core/routing.ts'
  */
 export const maxBlocks = 4096
 
+/** Bytes of the first block: what is shorter has none. */
+export const firstBlock = 256
+
 /**
  * Where blocks end, the same in every conversation, so that one that has grown begins with the blocks it had. Fine where
  * conversations part ways (after a shared system prompt), coarse where a little more or less matters little.

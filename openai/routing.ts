@@ -3,7 +3,7 @@ import type { PrefixChain, Routing } from '../core/routing.ts'
 import { eachElement, isNull, locateFields, readBoolean, readString, readText } from './locate.ts'
 import type { Span } from './locate.ts'
 import { multipartField } from './multipart.ts'
-import { hashBytes, prefixChain } from './prefix-chain.ts'
+import { firstBlock, hashBytes, prefixChain } from './prefix-chain.ts'
 
 const fieldNames: ReadonlySet<string> = new Set([
   'model', 'stream', 'user', 'session_id', 'user_id', 'session_params', 'messages', 'prompt', 'input', 'instructions', 'tools',
@@ -86,6 +86,11 @@ export class RequestRouting implements Routing {
     return this.field('kv_transfer_params') !== undefined
   }
 
+  /** Whether the body, read as plain JSON, has `kv_transfer_params`, be it null. */
+  get mentionsKvTransferParams (): boolean {
+    return this.located().has('kv_transfer_params')
+  }
+
   /**
    * Whether the client sent `kv_transfer_params` other than null. True as well when it cannot be ruled out: the worker also
    * understands JSON in UTF-16 and UTF-32, which the router does not look into.
@@ -110,10 +115,14 @@ export class RequestRouting implements Routing {
     return span === undefined ? 0 : growthPoint(this.body, span) - span.start
   }
 
+  private located (): ReadonlyMap<string, Span> {
+    this.fields ??= locateFields(this.body, fieldNames) ?? noFields
+    return this.fields
+  }
+
   /** The span of a top-level field; null counts as absent. */
   private field (name: string): Span | undefined {
-    this.fields ??= locateFields(this.body, fieldNames) ?? noFields
-    const span = this.fields.get(name)
+    const span = this.located().get(name)
     return span === undefined || isNull(this.body, span) ? undefined : span
   }
 
@@ -182,12 +191,16 @@ export class RequestRouting implements Routing {
   private findPrefix (): PrefixChain {
     const found = this.conversation()
     if (found === undefined) return noChain
+    const { start } = found.span
+    const end = growthPoint(this.body, found.span)
+    // too short for a block: nothing is hashed
+    if (end - start < firstBlock) return { hashes: [], ends: [], length: end - start }
     let seed = 0
     for (const name of seedNames) {
       const span = this.field(name)
       seed = hashBytes(span === undefined ? noBytes : this.body.subarray(span.start, span.end), seed)
     }
-    return prefixChain(this.body.subarray(found.span.start, growthPoint(this.body, found.span)), seed)
+    return prefixChain(this.body.subarray(start, end), seed)
   }
 }
 

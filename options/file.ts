@@ -1,7 +1,7 @@
 // Options from a YAML or JSON file (JSON is read as the YAML it is).
 import { readFile } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { LineCounter, parseDocument } from 'yaml'
+import type { Document } from 'yaml'
 import { OptionsError } from './coerce.ts'
 import { camelCase, comesFrom, type GivenOptions, longNames, type OptionSpec } from './spec.ts'
 import { suggest } from './suggest.ts'
@@ -16,7 +16,7 @@ import { suggest } from './suggest.ts'
 export async function readConfigFile (specs: readonly OptionSpec[], path: string, as: string, cwd: string): Promise<GivenOptions> {
   const names = new Map(specs.flatMap(spec => longNames(spec).flatMap(name => [[name, spec], [camelCase(name), spec]] as const)))
   const given: GivenOptions = new Map()
-  for (const [key, raw] of Object.entries(parse(await read(path, as, cwd), path))) {
+  for (const [key, raw] of Object.entries(await parse(await read(path, as, cwd), path))) {
     const spec = names.get(key)
     if (spec === undefined) {
       const known = [...names].filter(([, one]) => comesFrom(one, 'file')).map(([name]) => name)
@@ -40,7 +40,9 @@ async function read (path: string, as: string, cwd: string): Promise<string> {
   }
 }
 
-function parse (text: string, path: string): Record<string, unknown> {
+async function parse (text: string, path: string): Promise<Record<string, unknown>> {
+  // most start without a file
+  const { LineCounter, parseDocument } = await import('yaml')
   const lineCounter = new LineCounter()
   const document = parseDocument(text, { lineCounter, prettyErrors: false })
   const [error] = document.errors
@@ -55,7 +57,7 @@ function parse (text: string, path: string): Record<string, unknown> {
   throw new OptionsError(`${path} takes options as "name: value", not ${Array.isArray(content) ? 'a list' : 'a single value'}`)
 }
 
-function toJs (document: ReturnType<typeof parseDocument>, path: string): unknown {
+function toJs (document: Pick<Document, 'toJS'>, path: string): unknown {
   try {
     return document.toJS()
   } catch {

@@ -21,7 +21,7 @@ export const routingTable = [
   },
   {
     name: 'max-sessions', type: 'integer', min: 1, max: 10000000, default: 100000, group: 'Policy',
-    help: 'sticky_least_loaded: sessions remembered, about 200 bytes each; the one not used for longest makes room.'
+    help: 'sticky_least_loaded: sessions remembered, about 300 bytes each; the one not used for longest makes room.'
   },
   {
     name: 'decision-ring-size', type: 'integer', min: 0, max: 1000000, default: 1000, placeholder: 'DECISIONS', group: 'Policy',

@@ -246,12 +246,12 @@ export const optionTable = [
     help: 'cache_aware: part of a prompt that must be known to a worker before it is preferred for that.'
   },
   {
-    name: 'balance-abs-threshold', type: 'integer', min: 0, default: 64, placeholder: 'REQUESTS', group: 'Policy',
-    help: 'cache_aware: loads are uneven when the most and the least loaded worker differ by more requests than this and by more than balance-rel-threshold; then the least loaded one is taken.'
+    name: 'balance-abs-threshold', type: 'integer', min: 0, default: 8, placeholder: 'REQUESTS', group: 'Policy',
+    help: 'cache_aware: loads are uneven when the worker that has the prompt has more to do than the least loaded one by more requests than this and by more than balance-rel-threshold; then the least loaded one is taken. A prompt that waits to be computed counts as one request more, a long one as several.'
   },
   {
     name: 'balance-rel-threshold', type: 'number', min: 1, default: 1.5, placeholder: 'FACTOR', group: 'Policy',
-    help: 'cache_aware: see balance-abs-threshold; the most loaded worker has more than so many times the load of the least loaded one.'
+    help: 'cache_aware: see balance-abs-threshold; the worker that has the prompt has more than so many times as much to do as the least loaded one.'
   },
   {
     name: 'max-tree-size', type: 'integer', min: 1, default: 33554432, placeholder: 'BYTES', group: 'Policy',

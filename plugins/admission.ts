@@ -3,7 +3,7 @@ import { EventEmitter } from 'node:events'
 import fp from 'fastify-plugin'
 import type { FastifyPluginAsync, FastifyReply, FastifyRequest, onRequestHookHandler, RouteOptions } from 'fastify'
 import { Admission } from '../core/admission.ts'
-import type { Ticket, Verdict } from '../core/admission.ts'
+import type { AdmissionOptions, Ticket, Verdict } from '../core/admission.ts'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { QueueFullError, QueueTimeoutError } from '../core/errors.ts'
@@ -48,12 +48,15 @@ export class AdmissionControl extends EventEmitter<AdmissionEvents> {
     super()
     this.limits = limits
     this.bound = makeBound(() => this.limits.maxConcurrentRequestsPerWorker ?? 0, () => this.admission.advance())
-    this.admission = new Admission(clock, () => ({
-      maxConcurrent: Math.min(this.limits.maxConcurrentRequests ?? 32_768, this.bound.capacity),
-      queueSize: this.limits.queueSize ?? 100,
-      queueTimeoutMs: (this.limits.queueTimeoutSecs ?? 60) * 1000,
-      ratePerSecond: this.limits.rateLimitTokensPerSecond
-    }))
+    // asked several times a request: an object that is there
+    const control = this
+    const options: AdmissionOptions = {
+      get maxConcurrent () { return Math.min(control.limits.maxConcurrentRequests ?? 32_768, control.bound.capacity) },
+      get queueSize () { return control.limits.queueSize ?? 100 },
+      get queueTimeoutMs () { return (control.limits.queueTimeoutSecs ?? 60) * 1000 },
+      get ratePerSecond () { return control.limits.rateLimitTokensPerSecond }
+    }
+    this.admission = new Admission(clock, () => options)
   }
 
   /** Requests let in that have not ended. */

@@ -153,11 +153,14 @@ export class Call implements ExchangeObserver {
   }
 
   settled (exchange: Exchange): void {
+    const { promptTokens, cachedTokens, completionTokens } = this.usage
     this.assignment.finish({
       ok: exchange.end === 'completed' && exchange.status < 500,
       firstByteMs: this.firstByteMs,
       durationMs: this.durationMs,
-      ...this.usage
+      promptTokens,
+      cachedTokens,
+      completionTokens
     })
     this.calls.emit('settled', this)
   }

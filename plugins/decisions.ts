@@ -20,14 +20,32 @@ export interface DecisionFilter {
   readonly limit?: number | undefined
 }
 
+/** Choices that were asked for, newest first. */
+export interface DecisionPage {
+  readonly decisions: readonly DecisionSlot[]
+  /** Choices kept now, and at most. */
+  readonly kept: number
+  readonly size: number
+}
+
+/** Of a router that keeps none. */
+export const emptyPage: DecisionPage = { decisions: [], kept: 0, size: 0 }
+
+/** Pages of several routers as one. */
+export function joinPages (pages: readonly DecisionPage[], { limit = Infinity }: DecisionFilter): DecisionPage {
+  return {
+    decisions: pages.flatMap(({ decisions }) => decisions).sort((one, other) => other.at - one.at).slice(0, limit),
+    kept: pages.reduce((sum, { kept }) => sum + kept, 0),
+    size: pages.reduce((sum, { size }) => sum + size, 0)
+  }
+}
+
 /** What the plugin decorates the instance with. */
 export interface Decisions {
-  /** Choices kept at most. */
-  readonly size: number
-  /** Choices kept now. */
-  readonly length: number
-  /** Newest first. A slot is used again for a later choice: what is to stay must be copied at once. */
-  find (filter?: DecisionFilter): Generator<DecisionSlot>
+  /** Asks the other processes of this router, where there are any. */
+  others: ((filter: DecisionFilter) => Promise<DecisionPage>) | undefined
+  /** Those of this process. A slot is used again for a later choice: what is to stay must be copied at once. */
+  page (filter?: DecisionFilter): DecisionPage
   /** Changes options while the router runs; another size begins from nothing. */
   configure (options: DecisionsOptions): void
 }
@@ -94,16 +112,16 @@ const plugin: FastifyPluginCallback<DecisionsOptions> = (fastify, options, done)
   configure(options)
 
   fastify.decorate('decisions', {
-    get size () { return ring?.size ?? 0 },
-    get length () { return ring?.length ?? 0 },
-    * find ({ worker, requestId, limit = Infinity } = {}) {
-      let left = limit
-      for (const slot of ring?.newest() ?? []) {
+    others: undefined,
+    page ({ worker, requestId, limit = Infinity } = {}) {
+      if (ring === undefined) return emptyPage
+      const decisions: DecisionSlot[] = []
+      for (const slot of ring.newest()) {
+        if (decisions.length >= limit) break
         if (worker !== undefined && worker !== slot.worker && worker !== slot.alias && worker !== slot.url) continue
-        if (requestId !== undefined && requestId !== slot.requestId) continue
-        if (left-- <= 0) return
-        yield slot
+        if (requestId === undefined || requestId === slot.requestId) decisions.push(slot)
       }
+      return { decisions, kept: ring.length, size: ring.size }
     },
     configure
   })

@@ -11,25 +11,29 @@ export interface DeliveryEvents {
   cut: [worker: Worker]
 }
 
+/** A request that is with workers. */
+export interface Delivered {
+  readonly delivery: ClientDelivery
+  /** Answers the client with an error, or ends the answer that has begun with one. */
+  end (error: Error): void
+}
+
 /** `fastify.deliveries`. */
 export class Deliveries extends EventEmitter<DeliveryEvents> {
-  private readonly live = new InFlight<{ delivery: ClientDelivery, end: (error: Error) => void }>()
+  private readonly live = new InFlight<Delivered>()
 
   get size (): number {
     return this.live.size
   }
 
-  /**
-   * @param end answers the client with an error, or ends the answer that has begun with one
-   * @returns takes the request out
-   */
-  add (delivery: ClientDelivery, end: (error: Error) => void): () => void {
-    return this.live.add({ delivery, end })
+  /** Returns what takes the request out. */
+  add (request: Delivered): () => void {
+    return this.live.add(request)
   }
 
   /** Ends every request: 503 where no answer has begun, an error event at the end of a stream, a cut elsewhere. */
   endAll (): void {
-    for (const { end } of this.live) end(new ShuttingDownError())
+    for (const request of this.live) request.end(new ShuttingDownError())
   }
 
   /**

@@ -239,7 +239,7 @@ export class DisaggregatedDelivery implements ClientDelivery {
     const { observer } = this.context
     return this.decode.attempt(target, {
       leg: 'decode',
-      body: params === undefined ? undefined : decodeBody(this.body, params),
+      body: params === undefined ? undefined : decodeBody(this.body, params, !this.what.routing.mentionsKvTransferParams),
       requestId,
       rewrite: answerRewrite({
         prefill: () => transfer.told,

@@ -1,30 +1,26 @@
 // Sends a request to the worker chosen for it and the answer back: two ways out, one account.
 import replyFrom from '@fastify/reply-from'
 import fp from 'fastify-plugin'
-import type { FastifyInstance, FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
+import type { FastifyPluginAsync, FastifyReply, FastifyRequest } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
 import { kDelivery } from '../core/delivery.ts'
-import { InvalidRequestError, KvTransferParamsError, ModelNotFoundError, NoAvailableWorkersError } from '../core/errors.ts'
-import { clientError } from '../core/failure.ts'
+import { InvalidRequestError, KvTransferParamsError } from '../core/errors.ts'
 import { connectionAndCors } from '../core/headers.ts'
 import { closeWithSocket } from '../core/queued-replies.ts'
 import { Relay } from '../core/relay.ts'
-import { cutOff, isClosed, isComplete } from '../core/reply.ts'
+import { isClosed } from '../core/reply.ts'
 import { whenClosed } from '../core/reply-end.ts'
 import { ResponseAffinity } from '../core/response-affinity.ts'
-import type { Role, Worker } from '../core/worker.ts'
+import type { Worker } from '../core/worker.ts'
 import { RequestRouting } from '../openai/routing.ts'
-import { errorEvent } from '../openai/sse.ts'
 import { checkModel } from './allowed-models.ts'
 import { Calls } from './call.ts'
 import type { Call } from './call.ts'
 import { Deliveries } from './deliveries.ts'
-import { disaggregationOf } from './disaggregation.ts'
-import { describeError } from './errors.ts'
 import { asSent, sendFrom } from './forward-from.ts'
-import { RequestDelivery, retriesOf } from './request-delivery.ts'
-import type { ClientDelivery, DeliveryRequest } from './request-delivery.ts'
+import { Forwarded } from './forwarded.ts'
+import { retriesOf } from './request-delivery.ts'
 
 /** Options of the forward plugin that may change while it runs. */
 export interface ForwardingLimits {
@@ -98,71 +94,23 @@ function withoutQuery (path: string): string {
   return at === -1 ? path : path.slice(0, at)
 }
 
-function explain (call: Call): string {
-  const { worker, policy, decision, candidates } = call.assignment
-  const match = decision.match === undefined ? '' : `; match=${decision.match.toFixed(3)}`
-  const { prefill, reason } = call.split ?? {}
-  const split = reason === undefined ? '' : `; split=${reason}` + (prefill === undefined ? '' : `; prefill=${prefill.assignment.worker.alias}`)
-  const session = decision.session === undefined ? '' : `; session=${decision.session}`
-  const uncached = decision.uncachedTokens === undefined ? '' : `; uncached=${Math.round(decision.uncachedTokens)}`
-  return `worker=${worker.alias}; policy=${policy}; reason=${decision.reason}; candidates=${candidates}${match}${session}${uncached}${split}`
-}
-
 /** A path segment that leads up, in clear or encoded. */
 const upwards = /(?:[/\\]|%2f|%5c)(?:\.|%2e){2}(?=[/\\?]|%2f|%5c|$)/i
 
 /** False for bodies that are uploads of some kind: their bytes may look like JSON in UTF-16 and be none. */
 function mayBeJson (request: FastifyRequest): boolean {
   const type = request.headers['content-type']
-  return type === undefined || /json/i.test(type) || type === 'application/octet-stream'
+  return type === undefined || type === 'application/json' || /json/i.test(type) || type === 'application/octet-stream'
 }
 
-/** What the client gets when nobody can take its request. */
-function nobody (fastify: FastifyInstance, reply: FastifyReply, routing: RequestRouting, clock: Clock, role: Role): Error {
-  const { workers } = fastify
-  if (routing.knownModelOnly && !workers.list().some(worker => worker.models?.has(routing.model ?? '') === true)) return new ModelNotFoundError()
-  const held = workers.held(role, routing.model)
-  const soonest = Math.min(...held.map(worker => Math.max(...worker.holds.values())))
-  const seconds = Number.isFinite(soonest) ? Math.max(1, Math.ceil((soonest - clock.now()) / 1000)) : 1
-  reply.header('retry-after', String(seconds))
-  const why = workers.size === 0 ? 'none is known' : held.length > 0 ? `${held.length} of ${workers.size} are held back for now` : `none of ${workers.size} is ready`
-  return new NoAvailableWorkersError(why)
-}
-
-/** Straight through undici: the answer's bytes go to the client's socket as they come. */
-function sendDispatch (
-  fastify: FastifyInstance, reply: FastifyReply, delivery: ClientDelivery, failed: (error: Error) => void, without?: ReadonlySet<string>
-): boolean {
+/** Straight through the dispatcher: the answer's bytes go to the client's socket as they come. */
+function sendDispatch (forwarded: Forwarded, reply: FastifyReply): boolean {
   const { request } = reply
-  const relay = new Relay(reply.raw, {
-    without,
-    takeOver () {
-      reply.hijack()
-      const own: string[] = []
-      for (const [name, value] of Object.entries(reply.getHeaders())) {
-        for (const one of Array.isArray(value) ? value : [value]) if (one !== undefined) own.push(name, String(one))
-      }
-      return own
-    },
-    failed,
-    lastWords: error => errorEvent(describeError(delivery.ended ?? clientError(error, true)).body, delivery.call?.atEventBoundary ?? true)
-  })
   // origin, path and headers are those of each attempt
   const options = {
-    origin: '', path: '/', method: request.raw.method ?? 'GET', body: Buffer.isBuffer(request.body) ? request.body : null, [kDelivery]: delivery
+    origin: '', path: '/', method: request.raw.method ?? 'GET', body: Buffer.isBuffer(request.body) ? request.body : null, [kDelivery]: forwarded.delivery
   }
-  return fastify.upstream.dispatcher.dispatch(options, relay)
-}
-
-/** Answers for a request that no worker answered; a client that is gone gets no answer. */
-function fail (reply: FastifyReply, gone: boolean, error: Error): void {
-  if (gone) {
-    reply.request.routerFailure = 'client_gone'
-    if (!reply.sent) reply.hijack()
-    return
-  }
-  if (!reply.sent) reply.send(error)
-  else cutOff(reply.raw, true)
+  return forwarded.fastify.upstream.dispatcher.dispatch(options, new Relay(reply.raw, forwarded))
 }
 
 const debugLevels = new Set(['debug', 'trace'])
@@ -208,75 +156,46 @@ const plugin: FastifyPluginAsync<ForwardOptions> = async (fastify, given) => {
     const readAt = clock.now()
     const request = this.request
     const path = pathOf(request, prefix)
-    const routing = new RequestRouting(withoutQuery(path), request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
-    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, withoutQuery(path), routing, how.pinned)
+    const bare = withoutQuery(path)
+    const routing = new RequestRouting(bare, request.headers, Buffer.isBuffer(request.body) ? request.body : undefined)
+    if (request.caller?.models !== undefined) checkModel(request.caller.models, request, bare, routing, how.pinned)
     if (options.allowClientKvTransferParams !== true) {
       // some workers read JSON whatever its content type says
       if (mayBeJson(request) ? routing.hasKvTransferParams : routing.namesKvTransferParams) throw new KvTransferParamsError()
     }
-    if (upwards.test(withoutQuery(path)) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
-    let gone = false
-    const what: DeliveryRequest = {
+    if (upwards.test(bare) && fastify.workers.list().some(worker => worker.basePath !== '')) throw new InvalidRequestError('The path leads out of the worker')
+    const forwarded = new Forwarded({
       fastify,
-      request,
-      routing,
       clock,
+      reply: this,
+      routing,
       path,
-      route: this.routeOptions.config.workerRoute ?? 'other',
       generation: how.via === 'dispatch',
       pinned: how.pinned,
       makes: how.makes,
       deadlineMs: (options.requestTimeoutSecs ?? 1800) * 1000,
       firstByteMs: (options.firstByteTimeoutSecs ?? 0) * 1000,
       withoutClientAuthorization: request.caller !== null && options.forwardAuthorization !== true,
-      chosen: call => chosen(this, call),
-      returned: call => present(this, call),
-      nobody: role => nobody(fastify, this, routing, clock, role)
-    }
-    // the disaggregation plugin is optional
-    const delivery = disaggregationOf(fastify)?.deliver(what) ?? new RequestDelivery(what)
+      without,
+      explains: options.explainDecisions === true || request.headers['x-vllm-router-explain'] !== undefined,
+      debug: debugLevels.has(fastify.log.level)
+    })
+    const { delivery } = forwarded
     retriesOf(fastify)?.budget.request()
-    const end = (error: Error): void => {
-      this.request.routerFailure = String(describeError(error).body.error.code)
-      delivery.abandon(error)
-      // nothing was under way that could have failed, and no answer that could have ended
-      if (this.sent || this.raw.headersSent) return
-      gone = true
-      this.send(error)
-    }
-    const over = deliveries.add(delivery, end)
+    const over = deliveries.add(forwarded)
     whenClosed(this.raw, () => {
       over()
-      if (isComplete(this.raw)) return
-      gone = true
-      delivery.abandon()
+      forwarded.closed()
     })
-    const failed = (error: Error): void => fail(this, gone, delivery.ended ?? clientError(error, false))
     try {
-      const sent = how.via === 'dispatch'
-        ? sendDispatch(fastify, this, delivery, failed, without)
-        : sendFrom(this, delivery, failed, without)
-      if (delivery.call === undefined && !sent) throw what.nobody(fastify.balancer.answeringRole)
+      const sent = how.via === 'dispatch' ? sendDispatch(forwarded, this) : sendFrom(this, delivery, error => forwarded.failed(error), without)
+      if (delivery.call === undefined && !sent) throw forwarded.nobody(fastify.balancer.answeringRole)
     } catch (error) {
       delivery.call?.exchange.failed(error instanceof Error ? error : new Error(String(error)))
       throw error
     }
     if (delivery.call !== undefined) delivery.call.overheadMs = clock.now() - readAt
   })
-
-  function present (reply: FastifyReply, call: Call): void {
-    reply.request.workerCall = call
-    if (options.explainDecisions === true || reply.request.headers['x-vllm-router-explain'] !== undefined) reply.header('x-vllm-router-decision', explain(call))
-  }
-
-  function chosen (reply: FastifyReply, call: Call): void {
-    const { worker, policy, decision, candidates } = call.assignment
-    const { request } = reply
-    calls.emit('chosen', call, request)
-    if (call.leg !== 'prefill') present(reply, call)
-    if (!debugLevels.has(fastify.log.level)) return
-    fastify.log.debug({ reqId: request.id, worker: worker.id, leg: call.leg, split: call.split?.reason, policy, reason: decision.reason, match: decision.match, session: decision.session, uncachedTokens: decision.uncachedTokens, candidates }, 'worker chosen')
-  }
 }
 
 /** Fastify plugin: `reply.forward()`, and `fastify.calls` to watch what becomes of it. */

@@ -3,6 +3,7 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import { systemClock } from '../core/clock.ts'
 import type { Clock } from '../core/clock.ts'
+import { KvCapacity } from '../discovery/kv-capacity.ts'
 import { LoadScraper } from '../discovery/load-scraper.ts'
 import { Prober } from '../discovery/prober.ts'
 
@@ -48,6 +49,7 @@ const plugin: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
   })
   const intervalMs = (options.loadScrapeIntervalSecs ?? 5) * 1000
   const scraper = new LoadScraper({ registry, client: fastify.upstream.client, clock, random, intervalMs })
+  const capacity = new KvCapacity({ registry, client: fastify.upstream.client })
   fastify.decorate('prober', prober)
   fastify.balancer.on('unknownModel', () => prober.refreshModels())
   // only some policies want to know
@@ -55,16 +57,19 @@ const plugin: FastifyPluginAsync<HealthOptions> = async (fastify, options) => {
     scraper.stop()
     if (intervalMs > 0 && fastify.balancer.wantsForeignLoad) scraper.start()
     else for (const worker of registry.list()) worker.foreignLoad = 0
+    if (fastify.balancer.wantsKvTokens) capacity.start()
+    else capacity.stop()
   }
   fastify.balancer.on('policy', watchLoads)
   fastify.addHook('onReady', next => {
-    prober.start()
     watchLoads()
+    prober.start()
     next()
   })
   fastify.addHook('onClose', (_instance, next) => {
     prober.stop()
     scraper.stop()
+    capacity.stop()
     next()
   })
 }

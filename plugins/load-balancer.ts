@@ -49,6 +49,8 @@ export interface BalancerEvents {
   finished: [assignment: Assignment]
   /** What was known of KV caches is forgotten. */
   flushed: []
+  /** A client said that this session is over. */
+  sessionFinished: [id: string]
   /** Another policy chooses from now on. */
   policy: [policy: Policy, before: Policy, role: Role]
   /** A request named a model that no ready worker is known to serve. */
@@ -71,7 +73,11 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     this.registry = registry
     this.make = make
     registry.on('added', worker => this.choosers[worker.role]?.workerAdded?.(worker))
+    registry.on('elsewhere', worker => this.choosers[worker.role]?.loadChanged?.(worker))
     registry.on('removed', worker => this.choosers[worker.role]?.workerRemoved?.(worker))
+    registry.on('changed', worker => {
+      if (worker.state === 'unhealthy' || worker.state === 'starting') this.choosers[worker.role]?.workerLost?.(worker)
+    })
   }
 
   /** Who chooses among the workers that answer clients. */
@@ -103,9 +109,20 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     this.emit('flushed')
   }
 
+  /** A client says that a session is over. */
+  finishSession (id: string): void {
+    for (const role of this.roles) this.policyOf(role).finishSession?.(id)
+    this.emit('sessionFinished', id)
+  }
+
   /** True when a policy reads what workers say of their load. */
   get wantsForeignLoad (): boolean {
     return this.roles.some(role => this.policyOf(role).wantsForeignLoad === true)
+  }
+
+  /** True when a policy reads how large workers' KV caches are. */
+  get wantsKvTokens (): boolean {
+    return this.roles.some(role => this.policyOf(role).wantsKvTokens === true)
   }
 
   /** The workers a request may go to now: those known to serve its model, or all of the role where nobody is known to and the request allows it. */
@@ -130,28 +147,13 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     const candidates = tried === undefined ? whole : whole.without(tried)
     const decision = this.decide(role, routing, candidates, pinned, tried)
     if (decision === undefined) return undefined
-    const worker = decision.worker
-    const lease = new Lease(registry, worker)
-    const assignment: Assignment = {
-      lease,
-      worker,
-      policy: policy.name,
-      decision,
-      routing,
-      candidates: candidates.workers.length,
-      firstByte: () => policy.firstByte?.(worker, routing),
-      finish: how => {
-        if (!lease.end()) return
-        this.emit('finished', assignment)
-        policy.finished?.(worker, routing, how)
-      }
-    }
+    const assignment = new Choice(this, registry, policy, routing, decision, candidates.workers.length)
     try {
-      policy.dispatched?.(worker, routing)
+      policy.dispatched?.(decision.worker, routing)
       this.emit('assigned', assignment, routing)
     } catch (error) {
       // nobody will ever finish this assignment
-      if (lease.end()) this.emit('finished', assignment)
+      if (assignment.lease.end()) this.emit('finished', assignment)
       throw error
     }
     return assignment
@@ -182,6 +184,38 @@ export class LoadBalancer extends EventEmitter<BalancerEvents> {
     if (candidates.workers.length > 0) return this.policyOf(role).pick(candidates, routing)
     const worker = this.lastResort(role, routing, tried)
     return worker === undefined ? undefined : { worker, reason: 'panic' }
+  }
+}
+
+class Choice implements Assignment {
+  readonly lease: Lease
+  readonly worker: Worker
+  readonly policy: string
+  readonly decision: Decision
+  readonly routing: Routing
+  readonly candidates: number
+  private readonly balancer: LoadBalancer
+  private readonly chooser: Policy
+
+  constructor (balancer: LoadBalancer, registry: WorkerRegistry, chooser: Policy, routing: Routing, decision: Decision, candidates: number) {
+    this.lease = new Lease(registry, decision.worker)
+    this.worker = decision.worker
+    this.policy = chooser.name
+    this.decision = decision
+    this.candidates = candidates
+    this.balancer = balancer
+    this.chooser = chooser
+    this.routing = routing
+  }
+
+  firstByte (): void {
+    this.chooser.firstByte?.(this.worker, this.routing)
+  }
+
+  finish (how: Finished): void {
+    if (!this.lease.end()) return
+    this.balancer.emit('finished', this)
+    this.chooser.finished?.(this.worker, this.routing, how)
   }
 }
 

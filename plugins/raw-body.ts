@@ -17,7 +17,7 @@ const plugin: FastifyPluginCallback<RawBodyOptions> = (fastify, options, done) =
   const asItIs = (_request: FastifyRequest, body: Buffer, next: (error: Error | null, body?: unknown) => void): void => next(null, body)
   fastify.addContentTypeParser('*', parse, asItIs)
   // the same once more: Fastify remembers which parser a type belongs to, but for those that are left to `*`
-  fastify.addContentTypeParser(/^application\/json/, parse, asItIs)
+  fastify.addContentTypeParser(/^application\/json(?:;|$)/, parse, asItIs)
   fastify.addHook('onRequest', (request, _reply, next) => {
     const type = request.raw.headers['content-type']
     // only the parser's choice hangs on this value: the worker gets the client's own, from the raw headers; Fastify insists on one for QUERY

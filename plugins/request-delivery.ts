@@ -112,9 +112,9 @@ export class RequestDelivery implements ClientDelivery {
 
   answered (head: AnswerHead, exchange: Exchange): void {
     this.head = head
-    const call = this.made.find(call => call.exchange === exchange)
-    if (call === undefined) return
     const last = this.call
+    const call = last?.exchange === exchange ? last : this.made.find(call => call.exchange === exchange)
+    if (call === undefined) return
     this.call = call
     if (this.part.leg === 'prefill') return
     if (call !== last) this.what.returned(call)

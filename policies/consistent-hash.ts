@@ -21,19 +21,18 @@ export function consistentHash (context: PolicyContext, { sessionHeaders, hashBa
     pick (candidates, routing) {
       const found = routingKey(routing, sessionHeaders)
       if (found === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
-      const { whole } = candidates
       const full = fullAt(candidates, hashBalanceFactor)
       let passed = false
       const accept = (worker: Worker): boolean => {
-        if (candidates !== whole && !candidates.has(worker)) return false
         const takes = worker.inFlight < full
         passed ||= !takes
         return takes
       }
-      const worker = rings.of(whole).owner(ringHash(found.key), candidates === whole && full === Infinity ? undefined : accept)
-      if (worker === undefined) throw new RangeError('A candidate is missing from its ring')
+      const worker = rings.owner(candidates, ringHash(found.key), full === Infinity ? undefined : accept)
+      if (worker === undefined) throw new RangeError('No candidate is on the ring')
       return { worker, reason: passed ? 'imbalance' : found.reason, session: found.reason }
     },
-    workerAdded: worker => { rings.points(worker) }
+    workerAdded: worker => { rings.add(worker) },
+    workerRemoved: worker => { rings.remove(worker) }
   }
 }

@@ -1,6 +1,8 @@
 // A consistent-hash ring: every worker owns 160 points, and a key belongs to the first point at or after its hash.
 import type { Candidates } from '../core/candidates.ts'
 import type { Worker } from '../core/worker.ts'
+import { ListCovers } from './list-covers.ts'
+import type { Cover } from './list-covers.ts'
 import { ringHashInto } from './ring-hash.ts'
 import type { Hash64 } from './ring-hash.ts'
 
@@ -99,21 +101,36 @@ function less (hi: number, lo: number, otherHi: number, otherLo: number): boolea
 }
 
 /**
- * Keeps one ring per candidate list, made on first use and dropped with the list. A worker's points are computed once, so a
- * change of the fleet costs only the sort (8 ms for 1,000 workers, 90 ms more if none was seen before).
+ * Keeps rings of the sets of workers that candidate lists are made of, made on first use. A worker's points are computed once, so a
+ * change of the fleet costs only the sort (8 ms for 1,000 workers, 90 ms more if none was seen before), and a worker that cannot be
+ * picked for a while costs nothing.
  */
 export class HashRings {
-  private readonly rings = new WeakMap<Candidates, HashRing>()
+  private readonly covers = new ListCovers()
+  private readonly rings = new WeakMap<Cover, HashRing>()
   private readonly known = new WeakMap<Worker, Uint32Array>()
 
-  of (candidates: Candidates): HashRing {
-    let ring = this.rings.get(candidates)
-    if (ring === undefined) this.rings.set(candidates, ring = new HashRing(candidates.workers, worker => this.points(worker)))
-    return ring
+  /** The candidate that a hash belongs to; with `accept`, the next one on the ring that passes. Undefined when none does. */
+  owner (candidates: Candidates, hash: Hash64, accept?: (worker: Worker) => boolean): Worker | undefined {
+    const cover = this.covers.of(candidates)
+    let ring = this.rings.get(cover)
+    if (ring === undefined) this.rings.set(cover, ring = new HashRing(cover.workers, worker => this.points(worker)))
+    if (cover.workers.length === candidates.workers.length) return ring.owner(hash, accept)
+    return ring.owner(hash, worker => candidates.has(worker) && (accept === undefined || accept(worker)))
   }
 
-  /** A worker's points; asked for when it comes, they are ready when a request needs them. */
-  points (worker: Worker): Uint32Array {
+  /** The worker comes: what needs its points will not have to wait. */
+  add (worker: Worker): void {
+    this.covers.add(worker)
+    this.points(worker)
+  }
+
+  /** The worker is gone. */
+  remove (worker: Worker): void {
+    this.covers.remove(worker)
+  }
+
+  private points (worker: Worker): Uint32Array {
     let own = this.known.get(worker)
     if (own === undefined) this.known.set(worker, own = pointsOf(worker))
     return own

@@ -8,7 +8,7 @@ import { PrefixIndex } from './prefix-index.ts'
 export interface KnownPrefixesOptions {
   /** Bytes of conversation remembered per worker, less where its KV cache is known to hold less. Default 2^25. */
   readonly maxTreeSize?: number
-  /** Blocks remembered over all workers, each 60 to 70 bytes of memory. Default 2,000,000. */
+  /** Blocks remembered over all workers, each about 80 bytes of memory. Default 2,000,000. */
   readonly maxIndexEntries?: number
 }
 
@@ -35,11 +35,25 @@ export class KnownPrefixes {
     return depth === 0 ? 0 : ends[depth - 1] as number
   }
 
+  /**
+   * What computing the longest known beginning once more counts: 1, or next to nothing where so many conversations begin with it, such as with a
+   * system prompt that all share, that more workers than have it will need it. A beginning deserves the same share of the workers as it has of all conversations.
+   * @param depth blocks of the chain that somebody has
+   * @param workers how many there are
+   */
+  again (hashes: readonly number[], depth: number, workers: number): number {
+    const { index } = this
+    const last = hashes[depth - 1]
+    const ways = last === undefined ? 0 : index.continuations(last)
+    if (last === undefined || ways < 2) return 1
+    return index.holders(last) < ways / index.conversations * workers ? 1 / ways : 1
+  }
+
   /** A worker was sent a conversation. */
   sent (worker: Worker, chain: PrefixChain): void {
     if (this.work.left(worker)) return
     const { kvTokens } = worker
-    this.index.insert(worker, chain, kvTokens === undefined ? undefined : kvTokens * this.work.bytesPerToken.value)
+    this.index.insert(worker, chain, kvTokens === undefined ? undefined : this.work.bytes(kvTokens))
   }
 
   remove (worker: Worker): void {

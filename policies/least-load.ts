@@ -61,6 +61,7 @@ export function leastLoad (context: PolicyContext): Policy {
     },
     firstByte: (worker, routing) => { done(worker, lengthOf(routing)) },
     finished: (worker, routing, { firstByteMs }) => { done(worker, firstByteMs === undefined ? lengthOf(routing) : 0) },
+    loadChanged: worker => { least.changed(worker) },
     workerRemoved: worker => { least.forget(worker) }
   }
 }

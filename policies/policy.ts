@@ -24,6 +24,14 @@ export interface Decision {
   uncachedTokens?: number
 }
 
+/** Where requests of a session go. */
+export interface PlacedSession {
+  /** A hash of what names it, the same in all processes. */
+  readonly session: number
+  readonly model: string | undefined
+  readonly worker: Worker
+}
+
 /** How a lease ended, as far as a policy may care. */
 export interface Finished {
   /** The worker answered and the answer was relayed to its end. */
@@ -59,6 +67,14 @@ export interface Policy {
   finished? (worker: Worker, routing: Routing, how: Finished): void
   workerAdded? (worker: Worker): void
   workerRemoved? (worker: Worker): void
+  /** The requests that `worker` has changed without a call here: other processes of this router told theirs. */
+  loadChanged? (worker: Worker): void
+  /** Sessions that began or moved, or are still in use, since this was asked last; nothing is noted before the first time. */
+  takeSessions? (): readonly PlacedSession[]
+  /** Another process of this router told one of its sessions. */
+  sessionHeard? (session: PlacedSession): void
+  /** The worker does not answer: when it comes back its KV cache is probably empty, and it may be another machine. */
+  workerLost? (worker: Worker): void
   /** A client says that a session is over, by the id it named it with; true when there was one. */
   finishSession? (id: string): boolean
   /** Forgets what it learned about the contents of KV caches. */

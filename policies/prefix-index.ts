@@ -9,7 +9,7 @@ import type { PrefixChain } from './policy.ts'
 export interface PrefixIndexOptions {
   /** Bytes of conversation remembered per worker. */
   readonly maxBytes: number
-  /** Entries over all workers; one is a block remembered for a worker and takes 60 to 70 bytes, outside the JavaScript heap. */
+  /** Entries over all workers; one is a block remembered for a worker and takes about 80 bytes, outside the JavaScript heap. */
   readonly maxEntries: number
   /** Any 32-bit number that clients cannot know: without it they could send prompts that all fall into one chain of the table. Default 0. */
   readonly salt?: number
@@ -24,8 +24,7 @@ interface Holder {
   entries: number
 }
 
-/** At most this many holders of a block are compared, among at most so many looked at. */
-const compared = 8
+/** Holders of a block that are looked at. */
 const lookedAt = 64
 const initialCapacity = 1024
 /** Up to here the arrays double; then they take their final size at once. */
@@ -45,7 +44,7 @@ export class PrefixIndex {
   private readonly maxBytes: number
   private readonly maxEntries: number
   private readonly salt: number
-  private holders = new Map<Worker, Holder>()
+  private readonly known = new Map<Worker, Holder>()
   /** Holders by number; the numbers of those removed are given out again. */
   private numbered: Array<Holder | undefined> = []
   private oldest = 0
@@ -55,6 +54,12 @@ export class PrefixIndex {
   private blockHi: Uint32Array
   private blockLo: Uint32Array
   private blockFirst: Uint32Array
+  /** The block it continues, how many continue it, and how many workers hold it. */
+  private blockParent: Uint32Array
+  private blockChildren: Uint32Array
+  private blockHolders: Uint32Array
+  /** Blocks that none continues: conversations as far as they are known. */
+  private ends = 0
 
   private entries: ChainedTable
   private entryBlock: Uint32Array
@@ -73,6 +78,9 @@ export class PrefixIndex {
     this.blockHi = new Uint32Array(initial + 1)
     this.blockLo = new Uint32Array(initial + 1)
     this.blockFirst = new Uint32Array(initial + 1)
+    this.blockParent = new Uint32Array(initial + 1)
+    this.blockChildren = new Uint32Array(initial + 1)
+    this.blockHolders = new Uint32Array(initial + 1)
     this.entries = new ChainedTable(initial)
     this.entryBlock = new Uint32Array(initial + 1)
     this.entryHolder = new Uint32Array(initial + 1)
@@ -89,12 +97,12 @@ export class PrefixIndex {
 
   /** Entries of one worker. */
   size (worker: Worker): number {
-    return this.holders.get(worker)?.entries ?? 0
+    return this.known.get(worker)?.entries ?? 0
   }
 
   /** Bytes of conversation remembered for one worker. */
   bytes (worker: Worker): number {
-    return this.holders.get(worker)?.bytes ?? 0
+    return this.known.get(worker)?.bytes ?? 0
   }
 
   /**
@@ -106,11 +114,31 @@ export class PrefixIndex {
     let depth = Math.min(hashes.length, this.maxEntries)
     while (depth > 0 && (ends[depth - 1] as number) > bytes) depth--
     if (depth === 0) return
-    const holder = this.holders.get(worker) ?? this.welcome(worker)
+    const holder = this.known.get(worker) ?? this.welcome(worker)
+    let next = 0
     while (depth-- > 0) {
       const start = depth === 0 ? 0 : ends[depth - 1] as number
-      this.hold(holder, hashes[depth] as number, (ends[depth] as number) - start, bytes)
+      const block = this.hold(holder, hashes[depth] as number, (ends[depth] as number) - start, bytes)
+      if (next !== 0 && this.blockParent[next] === 0) this.follow(block, next)
+      next = block
     }
+  }
+
+  /** In how many different ways the conversations that are known go on after a block. */
+  continuations (hash: number): number {
+    const block = this.findBlock(hash)
+    return block === 0 ? 0 : this.blockChildren[block] as number
+  }
+
+  /** How many workers hold a block. */
+  holders (hash: number): number {
+    const block = this.findBlock(hash)
+    return block === 0 ? 0 : this.blockHolders[block] as number
+  }
+
+  /** Conversations that are known: blocks after which none is. */
+  get conversations (): number {
+    return this.ends
   }
 
   /** Whether any worker holds a block. */
@@ -119,7 +147,7 @@ export class PrefixIndex {
   }
 
   holds (worker: Worker, hash: number): boolean {
-    const holder = this.holders.get(worker)
+    const holder = this.known.get(worker)
     const block = this.findBlock(hash)
     return holder !== undefined && block !== 0 && this.findEntry(block, holder.number) !== 0
   }
@@ -131,41 +159,22 @@ export class PrefixIndex {
 
   /** Number of leading blocks of the chain that one worker holds. */
   depthOf (worker: Worker, hashes: readonly number[]): number {
-    return this.holders.has(worker) ? leading(hashes.length, index => this.holds(worker, hashes[index] as number)) : 0
+    return this.known.has(worker) ? leading(hashes.length, index => this.holds(worker, hashes[index] as number)) : 0
   }
 
   /**
-   * The candidate with the fewest requests in flight among a block's holders. When the least loaded of all candidates holds it,
-   * that one; otherwise a sample: the 8 candidates that were sent this block least recently, found among at most 64 holders.
+   * At most `most` of a block's holders, found among at most 64 of them: those that were sent it least recently come first.
+   * @param candidates only those of them
    */
-  holder (hash: number, candidates: Candidates, random: number): Worker | undefined {
-    const block = this.findBlock(hash)
-    if (block === 0) return undefined
-    const idlest = candidates.leastLoaded(random)
-    if (idlest !== undefined && this.holds(idlest, hash)) return idlest
-    const first = this.blockFirst[block] as number
-    let best: Worker | undefined
-    let entry = first
-    for (let looked = 0, found = 0; looked < lookedAt && found < compared; looked++) {
-      const worker = this.holderOf(entry).worker
-      if (candidates.has(worker)) {
-        found++
-        if (best === undefined || worker.inFlight < best.inFlight) best = worker
-      }
-      entry = this.ofBlock.after(entry)
-      if (entry === first) break
-    }
-    return best
-  }
-
-  /** At most so many holders of a block, those that were sent it least recently first. */
-  holdersOf (hash: number, most: number): Worker[] {
+  holdersOf (hash: number, most: number, candidates: Candidates): Worker[] {
     const block = this.findBlock(hash)
     const found: Worker[] = []
     if (block === 0) return found
     const first = this.blockFirst[block] as number
-    for (let entry = first; found.length < most;) {
-      found.push(this.holderOf(entry).worker)
+    let entry = first
+    for (let looked = 0; looked < lookedAt && found.length < most; looked++) {
+      const { worker } = this.holderOf(entry)
+      if (candidates.has(worker)) found.push(worker)
       entry = this.ofBlock.after(entry)
       if (entry === first) break
     }
@@ -174,10 +183,10 @@ export class PrefixIndex {
 
   /** Forgets a worker. Takes time linear in its entries. */
   remove (worker: Worker): void {
-    const holder = this.holders.get(worker)
+    const holder = this.known.get(worker)
     if (holder === undefined) return
     while (holder.oldest !== 0) this.drop(holder.oldest)
-    this.holders.delete(worker)
+    this.known.delete(worker)
     this.numbered[holder.number] = undefined
     while (this.numbered.length > 0 && this.numbered.at(-1) === undefined) this.numbered.pop()
   }
@@ -186,19 +195,19 @@ export class PrefixIndex {
     const gap = this.numbered.indexOf(undefined)
     const number = gap === -1 ? this.numbered.length : gap
     const holder = this.numbered[number] = { worker, number, oldest: 0, bytes: 0, entries: 0 }
-    this.holders.set(worker, holder)
+    this.known.set(worker, holder)
     return holder
   }
 
   /** Makes a block the most recently sent one of a worker, and overall. */
-  private hold (holder: Holder, hash: number, bytes: number, room: number): void {
+  private hold (holder: Holder, hash: number, bytes: number, room: number): number {
     let block = this.findBlock(hash)
     let entry = block === 0 ? 0 : this.findEntry(block, holder.number)
     if (entry !== 0) {
       this.oldest = this.ofAll.touch(this.oldest, entry)
       holder.oldest = this.ofHolder.touch(holder.oldest, entry)
       this.blockFirst[block] = this.ofBlock.touch(this.blockFirst[block] as number, entry)
-      return
+      return block
     }
     while (holder.bytes + bytes > room && holder.oldest !== 0) this.drop(holder.oldest)
     while (this.count >= this.maxEntries) this.drop(this.oldest)
@@ -213,9 +222,30 @@ export class PrefixIndex {
     this.oldest = this.ofAll.append(this.oldest, entry)
     holder.oldest = this.ofHolder.append(holder.oldest, entry)
     this.blockFirst[block] = this.ofBlock.append(this.blockFirst[block] as number, entry)
+    this.blockHolders[block] = (this.blockHolders[block] as number) + 1
     holder.bytes += bytes
     holder.entries++
     this.count++
+    return block
+  }
+
+  private follow (block: number, next: number): void {
+    this.blockParent[next] = block
+    const children = this.blockChildren[block] as number
+    this.blockChildren[block] = children + 1
+    if (children === 0) this.ends--
+  }
+
+  /** A block that nobody holds any more is taken out. Those after it went before: whoever holds one of these holds it, too. */
+  private forget (block: number): void {
+    const parent = this.blockParent[block] as number
+    this.ends--
+    if (parent !== 0) {
+      const children = (this.blockChildren[parent] as number) - 1
+      this.blockChildren[parent] = children
+      if (children === 0) this.ends++
+    }
+    this.blocks.delete(this.blockHash(block), block)
   }
 
   private drop (entry: number): void {
@@ -228,7 +258,8 @@ export class PrefixIndex {
     holder.entries--
     this.count--
     this.entries.delete(mix(block, holder.number), entry)
-    if (first === 0) this.blocks.delete(this.blockHash(block), block)
+    this.blockHolders[block] = (this.blockHolders[block] as number) - 1
+    if (first === 0) this.forget(block)
   }
 
   private findBlock (hash: number): number {
@@ -260,7 +291,8 @@ export class PrefixIndex {
     const block = this.blocks.add(mix(lo ^ this.salt, hi))
     this.blockLo[block] = lo
     this.blockHi[block] = hi
-    this.blockFirst[block] = 0
+    this.blockFirst[block] = this.blockParent[block] = this.blockChildren[block] = this.blockHolders[block] = 0
+    this.ends++
     return block
   }
 
@@ -279,6 +311,9 @@ export class PrefixIndex {
     this.blockHi = enlarged(this.blockHi, capacity + 1)
     this.blockLo = enlarged(this.blockLo, capacity + 1)
     this.blockFirst = enlarged(this.blockFirst, capacity + 1)
+    this.blockParent = enlarged(this.blockParent, capacity + 1)
+    this.blockChildren = enlarged(this.blockChildren, capacity + 1)
+    this.blockHolders = enlarged(this.blockHolders, capacity + 1)
   }
 
   private growEntries (): void {

@@ -34,16 +34,22 @@ const decoder = new TextDecoder()
  * requests apart by: the caller then spreads them.
  */
 export function routingKey (routing: Routing, headers: readonly string[] = keyHeaders): RoutingKey | undefined {
-  for (const name of headers) {
-    const value = routing.header(name)
-    if (value !== undefined && value !== '') return { key: headerKey(name, value), reason: 'header' }
-  }
-  const session = routing.session
-  if (session !== undefined) return { key: session, reason: 'session' }
+  const named = sessionKey(routing, headers)
+  if (named !== undefined) return named
   const opening = routing.opening
   if (opening === undefined || opening.length === 0) return undefined
   const key = opening.length > longestPlainOpening ? `request_hash:${ringHashHex(opening)}` : `request:${decoder.decode(opening)}`
   return { key, reason: 'conversation' }
+}
+
+/** The key of a request that says itself which session it belongs to. */
+export function sessionKey (routing: Routing, headers: readonly string[]): RoutingKey | undefined {
+  for (const name of headers) {
+    const value = routing.header(name)
+    if (value !== undefined && value !== '') return { key: headerKey(name, value), reason: 'header' }
+  }
+  const { session } = routing
+  return session === undefined ? undefined : { key: session, reason: 'session' }
 }
 
 /** Every key that a client may have named a session by: in a header, or in a body. */

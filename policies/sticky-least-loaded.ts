@@ -1,5 +1,4 @@
 // Keeps a session on the worker that it began on; new sessions begin where the fewest are.
-import type { Worker } from '../core/worker.ts'
 import { hashBytes } from '../openai/prefix-chain.ts'
 import { LeastBy } from './least-by.ts'
 import type { Policy, PolicyContext, Routing } from './policy.ts'
@@ -33,29 +32,19 @@ interface Found {
  */
 export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastLoadedOptions = {}): Policy {
   const { sessionHeaders, sessionTtlSecs = 7200, maxSessions = 100_000 } = options
-  const sessions = new SessionHomes(maxSessions, sessionTtlSecs * 1000, worker => least.changed(worker))
+  const sessions = new SessionHomes({
+    capacity: maxSessions, ttlMs: sessionTtlSecs * 1000, patienceMs: patience, counted: worker => least.changed(worker)
+  })
   const least = new LeastBy(context, worker => sessions.count(worker) * oneSession + worker.inFlight)
   /** The request picked for last: it is dispatched next, and its key may have taken a hash over a long text. */
   let asked: { routing: Routing, found: Found | undefined } | undefined
-  const salt = Math.floor(context.random() * 2 ** 32)
-  const hashOf = (key: string): number => hashBytes(Buffer.from(key), salt)
+  // the same in all processes of a router
+  const hashOf = (key: string): number => hashBytes(Buffer.from(key), 0)
 
   const find = (routing: Routing): Found | undefined => {
     if (asked?.routing === routing) return asked.found
     const found = routingKey(routing, sessionHeaders)
     return found && { key: hashOf(found.key), reason: found.reason }
-  }
-
-  const serve = (key: number, worker: Worker): void => {
-    const now = context.now()
-    const session = sessions.use(key, worker, now)
-    if (session === undefined) return
-    const home = session.home.worker
-    if (home === worker) session.awaySince = Infinity
-    else if (home !== undefined && home.state === 'ready') {
-      sessions.stand(session, worker, now)
-      if (now - session.awaySince >= patience) sessions.move(session, worker)
-    } else sessions.move(session, worker)
   }
 
   return {
@@ -65,9 +54,8 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
       asked = { routing, found }
       if (found === undefined) return { ...least.choose(candidates), reason: 'no_key' }
       const { key, reason } = found
-      const session = sessions.get(key, context.now())
-      for (const home of [session?.home, session?.deputy]) {
-        if (home?.worker !== undefined && candidates.has(home.worker)) return { worker: home.worker, reason, session: reason }
+      for (const worker of sessions.find(key, routing.model, context.now())) {
+        if (worker !== undefined && candidates.has(worker)) return { worker, reason, session: reason }
       }
       return { ...least.choose(candidates), session: reason }
     },
@@ -75,10 +63,13 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
       const found = find(routing)
       // it holds the whole request
       asked = undefined
-      if (found !== undefined) serve(found.key, worker)
+      if (found !== undefined) sessions.use(found.key, routing.model, worker, context.now())
       least.changed(worker)
     },
     finished: worker => { least.changed(worker) },
+    loadChanged: worker => { least.changed(worker) },
+    takeSessions: () => sessions.takeNews(),
+    sessionHeard: session => { sessions.hear(session, context.now()) },
     finishSession (id) {
       // evaluated for every key: a session may have been named in several ways
       return keysOfSession(id, sessionHeaders).map(key => sessions.delete(hashOf(key))).includes(true)

@@ -4,22 +4,24 @@ import { candidateAt } from './choose.ts'
 import { KnownPrefixes } from './known-prefixes.ts'
 import type { KnownPrefixesOptions } from './known-prefixes.ts'
 import { OutstandingWork } from './outstanding-work.ts'
-import type { Decision, Policy, PolicyContext, Routing } from './policy.ts'
+import type { Decision, Policy, PolicyContext } from './policy.ts'
+import { keyHeaders, sessionKey } from './routing-key.ts'
+import type { KeyOptions } from './routing-key.ts'
 import { SessionTable } from './session-table.ts'
 
 /** Options of `stickyUntilSaturated`. */
-export interface StickyUntilSaturatedOptions extends KnownPrefixesOptions {}
+export interface StickyUntilSaturatedOptions extends KnownPrefixesOptions, KeyOptions {}
 
 /** Holders of a block that are looked at: of the longest beginning anybody has, and of each beginning half as long as the one before. */
-const holders = 8
+const holders = 6
 const fewerHolders = 4
+/** Candidates compared in all. */
+const compared = 8
 /** Part of a prompt that a session's worker is given credit for where nothing of the text is known anywhere. */
 const sessionCredit = 1 / 8
 
-/** The session a request says it belongs to. */
-function sessionOf (routing: Routing): string | undefined {
-  return routing.session ?? routing.header('x-session-id')
-}
+/** Headers that name a request or a whole tenant rather than a session. */
+const noSessions: ReadonlySet<string> = new Set(['x-user-id', 'x-tenant-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'])
 
 /**
  * Of the coldest candidate, the session's last worker and those that have a beginning of the conversation, the one where all requests together
@@ -28,8 +30,10 @@ function sessionOf (routing: Routing): string | undefined {
 export function stickyUntilSaturated (context: PolicyContext, options: StickyUntilSaturatedOptions = {}): Policy {
   const { random } = context
   const work = new OutstandingWork(context.now)
+  const { loads } = work
   const known = new KnownPrefixes(options, work, random)
   const sessions = new SessionTable()
+  const headers = (options.sessionHeaders ?? keyHeaders).filter(name => options.sessionHeaders !== undefined || !noSessions.has(name))
 
   return {
     name: 'sticky_until_saturated',
@@ -37,51 +41,66 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
 
     pick (candidates, routing): Decision {
       const { prefix } = routing
-      const { hashes } = prefix
-      const key = sessionOf(routing)
-      const home = key === undefined ? undefined : sessions.find(key)
+      const { hashes, ends } = prefix
+      const slots = work.slotsOf(candidates)
+      const start = random()
+      const crowding = loads.crowding(slots, start)
+      const key = sessionKey(routing, headers)
+      const home = key === undefined ? undefined : sessions.find(key.key)
+      const depth = known.index.depth(hashes)
       // where the text tells nothing, a session's prompt is at least as long as its last one
-      const total = hashes.length > 0 || home === undefined ? work.tokens(prefix.length) : Math.max(work.tokens(prefix.length), home.tokens)
+      const total = Math.max(work.tokens(prefix.length), hashes.length === 0 && home !== undefined ? home.tokens : 0)
+      const longest = depth === 0 ? 0 : work.tokens(ends[depth - 1] as number)
+      const again = depth === 0 ? 1 : known.again(hashes, depth, slots.length)
+      /** What a worker that has so many tokens of it would have to compute. */
+      const uncached = (matched: number): number => total - longest + Math.max(0, longest - matched) * again
+
       let best: Worker | undefined
       let least = Infinity
       let most = 0
       let had = 0
-      const consider = (worker: Worker, matched: number): void => {
-        const tokens = matched < 0 ? -matched * total : work.tokens(matched)
-        const cost = work.cost(work.slotOf(worker), total - tokens)
-        if (tokens > most) most = tokens
+      const consider = (worker: Worker, matched: number, toCompute: number): void => {
+        const cost = loads.cost(work.slotOf(worker), toCompute, crowding)
+        if (matched > most) most = matched
         if (cost >= least) return
         least = cost
         best = worker
-        had = tokens
+        had = matched
+      }
+      const considerHolder = (worker: Worker): void => {
+        const matched = work.tokens(known.bytes(worker, prefix))
+        consider(worker, matched, uncached(matched))
       }
 
-      const slots = work.slotsOf(candidates)
-      const start = random()
-      const coldest = candidateAt(candidates, work.coldest(slots, total, start))
-      const depth = known.index.depth(hashes)
-      if (depth > 0) {
-        const seen = new Set<Worker>()
-        for (let at = depth; at >= 1; at >>>= 1) {
-          for (const worker of known.index.holdersOf(hashes[at - 1] as number, at === depth ? holders : fewerHolders)) {
-            if (seen.has(worker) || !candidates.has(worker)) continue
-            seen.add(worker)
-            consider(worker, known.bytes(worker, prefix))
-          }
+      const considerOnce = (worker: Worker, seen: Worker[]): void => {
+        if (seen.includes(worker) || seen.length >= compared) return
+        seen.push(worker)
+        considerHolder(worker)
+      }
+
+      const coldest = candidateAt(candidates, loads.coldest(slots, uncached(0), crowding, start))
+      if (depth === 0) consider(coldest, 0, total)
+      else {
+        const seen = [coldest]
+        considerHolder(coldest)
+        // what everybody has, such as a system prompt, is no reason to prefer anybody: asked again for the rest alone
+        if (had > 0) considerOnce(candidateAt(candidates, loads.coldest(slots, uncached(had), crowding, start)), seen)
+        for (let at = depth; at >= 1 && seen.length < compared; at >>>= 1) {
+          const few = at === depth ? holders : fewerHolders
+          for (const worker of known.index.holdersOf(hashes[at - 1] as number, few, candidates)) considerOnce(worker, seen)
         }
-        const matched = known.bytes(coldest, prefix)
-        consider(coldest, matched)
-        // what everybody has, such as a system prompt, is no reason to prefer anybody: ask again for the rest alone
-        if (matched > 0) {
-          const other = candidateAt(candidates, work.coldest(slots, total - work.tokens(matched), start))
-          if (other !== coldest) consider(other, known.bytes(other, prefix))
-        }
-      } else consider(coldest, 0)
+      }
       const unmatched = most === 0
-      if (unmatched && home !== undefined && candidates.has(home.worker)) consider(home.worker, hashes.length > 0 ? -sessionCredit : -1)
+      if (unmatched && home !== undefined && candidates.has(home.worker)) {
+        const matched = hashes.length > 0 ? total * sessionCredit : total
+        consider(home.worker, matched, total - matched)
+      }
       const worker = best ?? coldest
       const reason = most === 0 ? 'prefix_miss' : had < most ? 'imbalance' : unmatched ? 'session' : 'prefix_hit'
-      return { worker, reason, match: unmatched || total === 0 ? 0 : Math.min(1, had / total) }
+      const kept = unmatched ? 0 : had
+      return {
+        worker, reason, match: total === 0 ? 0 : Math.min(1, kept / total), uncachedTokens: Math.round(total - kept), ...(key === undefined ? {} : { session: key.reason })
+      }
     },
 
     dispatched (worker, routing) {
@@ -89,14 +108,20 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       const { prefix } = routing
       work.dispatched(worker, routing, work.tokens(prefix.length - known.bytes(worker, prefix)))
       known.sent(worker, prefix)
-      const key = sessionOf(routing)
-      if (key !== undefined) sessions.sent(key, worker, work.tokens(prefix.length))
+      const key = sessionKey(routing, headers)
+      if (key !== undefined) sessions.sent(key.key, worker, work.tokens(prefix.length))
     },
+    heard: (worker, chain) => { known.sent(worker, chain) },
     firstByte: (worker, routing) => { work.firstByte(worker, routing) },
     finished: (worker, routing, how) => { work.finished(worker, routing, how) },
     workerAdded: worker => { work.added(worker) },
     workerRemoved (worker) {
       work.remove(worker)
+      known.remove(worker)
+      sessions.remove(worker)
+    },
+    workerLost (worker) {
+      work.restarted(worker)
       known.remove(worker)
       sessions.remove(worker)
     },

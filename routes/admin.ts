@@ -195,7 +195,7 @@ export const adminRoutes: FastifyPluginCallback<AdminOptions> = (fastify, option
   // as in the Rust router no route of clients: who knows another's session could end it
   fastify.post<{ Querystring: { session_id: string } }>('/finish_session', { schema: { ...bySession, tags, summary: 'Free a session of sticky_least_loaded; none of that name is fine, too', response: answers.sessionFinished } }, (request, reply) => {
     const { session_id: id } = request.query
-    for (const role of balancer.roles) balancer.policyOf(role).finishSession?.(id)
+    balancer.finishSession(id)
     reply.send({ status: 'ok', session_id: id })
   })
 

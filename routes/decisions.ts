@@ -1,6 +1,7 @@
 // The last choices of workers, for those who ask why a request went where it went.
 import type { FastifyPluginCallback } from 'fastify'
 import type { DecisionSlot } from '../core/decision-ring.ts'
+import { joinPages } from '../plugins/decisions.ts'
 import { answers, describeOnly } from './answers.ts'
 import { routesFor } from './audience.ts'
 
@@ -53,13 +54,14 @@ export const decisionRoutes: FastifyPluginCallback = (fastify, _options, done) =
   describeOnly(fastify)
   routesFor(fastify, 'admin')
   const { decisions } = fastify
-  fastify.get<{ Querystring: Query }>('/decisions', { schema: { tags: ['workers'], summary: 'The last choices of workers, newest first, and what became of them', querystring, response: answers.decisions } }, (request, reply) => {
+  fastify.get<{ Querystring: Query }>('/decisions', { schema: { tags: ['workers'], summary: 'The last choices of workers, newest first, and what became of them', querystring, response: answers.decisions } }, async request => {
     const { worker, request_id: requestId, limit } = request.query
-    reply.send({
-      decisions: Array.from(decisions.find({ worker, requestId, limit }), show),
-      kept: decisions.length,
-      size: decisions.size
-    })
+    const filter = { worker, requestId, limit }
+    const others = await decisions.others?.(filter)
+    // its slots are put into words before anybody can use them again
+    const own = decisions.page(filter)
+    const { decisions: found, kept, size } = others === undefined ? own : joinPages([own, others], filter)
+    return { decisions: found.map(show), kept, size }
   })
   done()
 }

@@ -48,7 +48,7 @@ export function generate (serving: Serving, place: Placement, choices: readonly 
   }
   choices.forEach(({ prompt, output, reason }, at) => {
     let last = started
-    const load = kv?.load(prompt)
+    const load = kv?.load(prompt, at)
     const blocks = blockHashes([...prompt, ...output], engine.options.blockSize, serving.cacheSeed(place.model))
     handles.push(engine.submit({
       prompt: { blocks, tokens: prompt.length },
@@ -66,7 +66,7 @@ export function generate (serving: Serving, place: Placement, choices: readonly 
       onFinished (why) {
         const handle = handles[at]
         if (why === 'error') failed = true
-        else if (why !== 'abort' && handle !== undefined) kvParams = kv?.finished(prompt, handle) ?? kvParams
+        else if (why !== 'abort' && handle !== undefined) kvParams = kv?.finished(prompt, handle, at) ?? kvParams
         left--
         if (left > 0 || over) return
         over = true

@@ -1,7 +1,6 @@
 // One request on its way: what its handler controls, and what it is told.
-import type { Dispatcher } from 'undici'
-import { headersFor } from '../flat-headers.ts'
-import type { FlatHandler } from '../flat-headers.ts'
+import { headersFor } from '../flat-handler.ts'
+import type { FlatController, FlatHandler } from '../flat-handler.ts'
 import type { Connection } from './connection.ts'
 import type { RequestBody } from './request-bytes.ts'
 import type { ResponseHead } from './response-head.ts'
@@ -9,11 +8,12 @@ import type { ResponseHead } from './response-head.ts'
 const ascii = /^[\x20-\x7e]*$/
 
 /** A request as its connection sends it, and the controller of its handler. */
-export class Call implements Dispatcher.DispatchController {
+export class Call implements FlatController {
   rawHeaders: string[] | null = null
   rawTrailers: string[] | null = null
   aborted = false
   paused = false
+  ending = false
   reason: Error | null = null
   /** Nothing more is told. */
   over = false

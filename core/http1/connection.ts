@@ -118,13 +118,14 @@ export class Connection implements ResponseSink {
     return call.respond(head)
   }
 
-  body (piece: Buffer): boolean {
+  body (piece: Buffer, last: boolean): boolean {
     const { call } = this
     if (call === undefined) return false
     if (call.paused) {
       (this.backlog ??= []).push(piece)
       return true
     }
+    call.ending = last
     return call.data(piece)
   }
 

@@ -8,8 +8,8 @@ import type { ResponseHead } from './response-head.ts'
 export interface ResponseSink {
   /** The head of the answer; interim ones (1xx) are passed over. */
   head (head: ResponseHead): boolean
-  /** One more piece of the body, never empty; it is the sink's to keep. */
-  body (piece: Buffer): boolean
+  /** One more piece of the body, never empty; it is the sink's to keep. `last`: the end came with it; without it, it may have come all the same. */
+  body (piece: Buffer, last: boolean): boolean
   /** The answer is complete. `trailers` are flat; `alone`: nothing came behind it. */
   end (trailers: string[], alone: boolean): void
 }
@@ -23,9 +23,6 @@ const semicolon = 0x3b
 const noTrailers: string[] = []
 /** Longest extension of one chunk; nobody looks at what it says. */
 const longestExtension = 4096
-/** Up to so many bytes a loop copies faster than a call does. */
-const fewBytes = 192
-
 /** Values of hexadecimal digits by their byte, 255 for all else. */
 const hex = new Uint8Array(256).fill(255)
 for (let i = 0; i < 16; i++) {
@@ -33,9 +30,11 @@ for (let i = 0; i < 16; i++) {
   hex[i.toString(16).toUpperCase().charCodeAt(0)] = i
 }
 
-function copy (from: Buffer, start: number, end: number, to: Buffer, at: number): void {
-  if (end - start > fewBytes) from.copy(to, at, start, end)
-  else for (let i = start, j = at; i < end; i++, j++) to[j] = from[i] ?? 0
+/** Bytes to keep out of memory that is used again. */
+function own (bytes: Buffer, start: number, end: number): Buffer {
+  const piece = Buffer.allocUnsafe(end - start)
+  bytes.copy(piece, 0, start, end)
+  return piece
 }
 
 /** Reads the answers on one connection, one after the other; `expect` comes before each. */
@@ -67,7 +66,7 @@ export class ResponseParser {
   }
 
   /**
-   * Takes the next `size` bytes, which stand at the beginning of `bytes`; they may change afterwards.
+   * Takes the next `size` bytes, which stand at the beginning of `bytes`; it changes them, and others may afterwards.
    * @throws HTTPParserError, HeadersOverflowError, SocketError, WorkerFramingError, ResponseContentLengthMismatchError
    */
   push (bytes: Buffer, size: number): void {
@@ -158,10 +157,8 @@ export class ResponseParser {
 
   /** A piece of a body whose bytes stand for themselves. */
   private plain (bytes: Buffer, at: number, end: number, size: number): number {
-    const piece = Buffer.allocUnsafe(end - at)
-    copy(bytes, at, end, piece, 0)
     if (this.state === 'length') this.left -= end - at
-    if (!this.sink.body(piece)) return this.stop()
+    if (!this.sink.body(own(bytes, at, end), this.state === 'length' && this.left === 0)) return this.stop()
     if (this.state === 'length' && this.left === 0) {
       this.finish(noTrailers, end === size)
       return -1
@@ -175,28 +172,32 @@ export class ResponseParser {
     this.count = 0
   }
 
-  /** All chunks that came, or parts of them, as one piece. */
+  /** All chunks that came, or parts of them, as one piece: they are moved together where they stand. */
   private chunks (bytes: Buffer, from: number, size: number): number {
     let at = from
-    let piece: Buffer | undefined
-    let filled = 0
+    let start = 0
+    let end = 0
     let fault: Error | undefined
     while (at < size && this.state !== 'trailers') {
       if (this.state === 'data') {
-        const end = Math.min(size, at + this.left)
-        // what comes of this read cannot be longer
-        piece ??= Buffer.allocUnsafe(size - at)
-        copy(bytes, at, end, piece, filled)
-        filled += end - at
-        this.left -= end - at
-        at = end
+        const stop = Math.min(size, at + this.left)
+        if (end === 0) {
+          start = at
+          end = stop
+        } else {
+          bytes.copyWithin(end, at, stop)
+          end += stop - at
+        }
+        this.left -= stop - at
+        at = stop
         if (this.left === 0) this.state = 'data-cr'
       } else {
         fault = this.framing(bytes[at++] ?? 0)
         if (fault !== undefined) break
       }
     }
-    if (piece !== undefined && !this.sink.body(filled === piece.length ? piece : piece.subarray(0, filled))) return this.stop()
+    const last = this.state === 'trailers' && at + 2 <= size && bytes[at] === cr && bytes[at + 1] === lf
+    if (end > start && !this.sink.body(own(bytes, start, end), last)) return this.stop()
     // what came before the fault was good
     if (fault !== undefined) throw fault
     return at

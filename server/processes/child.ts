@@ -69,7 +69,9 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
     ending ??= finish(server, reporter, how)
     return ending
   }
+  router.decisions.others = async filter => await channel.ask('decisions', filter, adminMs)
   channel.answers = {
+    decisions: filter => router.decisions.page(filter),
     alive: () => {},
     metrics: async () => {
       reporter.flush()
@@ -93,6 +95,9 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
         case 'flush':
           router.balancer.flush()
           disaggregationOf(router)?.flush()
+          return
+        case 'finish':
+          router.balancer.finishSession(message.session)
           return
         case 'cut': {
           const worker = router.workers.get(message.worker)

@@ -64,6 +64,10 @@ export class Follower {
     if (news.counts !== undefined) this.count(router, news.counts)
     for (const prefixes of news.prefixes ?? []) this.learn(router, prefixes)
     for (const [response, worker] of news.responses ?? []) router.responseAffinity.set(response, worker)
+    for (const [session, model, number] of news.sessions ?? []) {
+      const worker = this.byNumber.get(number)
+      if (worker !== undefined) router.balancer.policyOf(worker.role).sessionHeard?.({ session, model, worker })
+    }
   }
 
   private see ({ workers }: FastifyInstance, { number, id, state, reason, models, foreignLoad }: WorkerView): void {

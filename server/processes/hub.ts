@@ -99,12 +99,13 @@ export class Hub {
   hear (child: object, report: Report): void {
     const member = this.members.get(child)
     if (member === undefined) return
-    const { counts, prefixes, responses } = report
+    const { counts, prefixes, responses, sessions } = report
     if (counts !== undefined) this.count(member, counts)
     for (const [other, { outbox }] of this.members) {
       if (other === child) continue
       if (prefixes !== undefined) outbox.prefix(prefixes)
       if (responses !== undefined) outbox.response(responses)
+      if (sessions !== undefined) outbox.session(sessions)
     }
     for (const number of report.suspects ?? []) {
       const worker = this.byNumber.get(number)

@@ -2,6 +2,7 @@
 import type { ModelCard, WorkerSpec, WorkerState } from '../../core/worker.ts'
 import type { SourceHealth } from '../../discovery/discovery.ts'
 import type { RouterOptions } from '../../options.ts'
+import type { DecisionFilter, DecisionPage } from '../../plugins/decisions.ts'
 import type { Applied } from '../apply-options.ts'
 
 /** A worker as the primary knows it. */
@@ -34,12 +35,16 @@ export interface Prefixes {
 /** Ids of responses, and of the workers that made them. */
 export type Responses = ReadonlyArray<readonly [response: string, worker: string]>
 
+/** Sessions of `sticky_least_loaded`: a hash of each, the model, and the number of the worker that has it. */
+export type Sessions = ReadonlyArray<readonly [session: number, model: string | undefined, worker: number]>
+
 /** What a child has to tell of its traffic. */
 export interface Report {
   readonly type: 'report'
   readonly counts?: Counts | undefined
   readonly prefixes?: Prefixes | undefined
   readonly responses?: Responses | undefined
+  readonly sessions?: Sessions | undefined
   /** Workers whose connections broke. */
   readonly suspects?: readonly number[] | undefined
   /** Somebody named a model that no worker is known to serve. */
@@ -57,6 +62,7 @@ export interface News {
   readonly counts?: Counts | undefined
   readonly prefixes?: readonly Prefixes[] | undefined
   readonly responses?: Responses | undefined
+  readonly sessions?: Sessions | undefined
 }
 
 /** A request for the admin routes that changes something, to be answered by the primary. */
@@ -99,6 +105,8 @@ export interface Questions {
   metrics: { ask: undefined, answer: readonly MetricData[] }
   /** To a child: the options that hold from now on. */
   options: { ask: RouterOptions, answer: Applied }
+  /** To a child: its own; to the primary: those of all others. */
+  decisions: { ask: DecisionFilter, answer: DecisionPage }
   /** To the primary. */
   admin: { ask: AdminRequest, answer: AdminAnswer }
 }
@@ -137,6 +145,8 @@ export type ToChild =
   | StartMessage | News | EndMessage | QuestionMessage | AnswerMessage
   /** Forget what is known of KV caches. */
   | { readonly type: 'flush' }
+  /** A client said that a session is over. */
+  | { readonly type: 'finish', readonly session: string }
   /** End the requests that a worker has. */
   | { readonly type: 'cut', readonly worker: string }
 

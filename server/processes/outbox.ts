@@ -1,16 +1,17 @@
 // What one child has not been told yet. Facts are looked up when they are sent, so that a child that is slow hears the latest, and only that.
 import type { WorkerSpec } from '../../core/worker.ts'
 import type { Post } from './channel.ts'
-import type { Counts, News, Prefixes, SourceView, WorkerView } from './messages.ts'
+import type { Counts, News, Prefixes, Sessions, SourceView, WorkerView } from './messages.ts'
 import { Pace } from './pace.ts'
 import { maxHashes } from './prefix-batch.ts'
 
 /** Least time between two messages to a child. On top of the pause between two reports it is how late counts of others are. */
 const newsMs = 20
 
-/** Hashes, and ids of responses, that wait for a child that is behind: several batches, or the oldest are dropped. */
+/** Hashes, ids of responses, and sessions that wait for a child that is behind: several batches, or the oldest are dropped. */
 const maxWaitingHashes = 4 * maxHashes
 const maxWaitingResponses = 4000
+const maxWaitingSessions = 40_000
 
 /** Where facts are looked up. */
 export interface Facts<Worker> {
@@ -35,6 +36,7 @@ export class Outbox<Worker> {
   private prefixes: Prefixes[] = []
   private hashes = 0
   private responses: Array<readonly [response: string, worker: string]> = []
+  private sessions: Array<Sessions[number]> = []
 
   constructor (facts: Facts<Worker>, post: Post<News>) {
     this.facts = facts
@@ -80,6 +82,11 @@ export class Outbox<Worker> {
     this.pace.now()
   }
 
+  session (sessions: Sessions): void {
+    this.sessions = this.sessions.concat(sessions).slice(-maxWaitingSessions)
+    this.pace.wake()
+  }
+
   /** Sends now what there is. */
   flush (): void {
     this.pace.now()
@@ -90,8 +97,8 @@ export class Outbox<Worker> {
   }
 
   private send (sent: () => void): void {
-    const { lists, workers, sources, counts, prefixes, responses } = this
-    if (lists.size + workers.size + counts.size + prefixes.length + responses.length === 0 && !sources) {
+    const { lists, workers, sources, counts, prefixes, responses, sessions } = this
+    if (lists.size + workers.size + counts.size + prefixes.length + responses.length + sessions.length === 0 && !sources) {
       sent()
       return
     }
@@ -102,7 +109,8 @@ export class Outbox<Worker> {
       sources: sources ? this.facts.sources() : undefined,
       counts: counts.size === 0 ? undefined : this.facts.others(counts),
       prefixes: prefixes.length === 0 ? undefined : prefixes,
-      responses: responses.length === 0 ? undefined : responses
+      responses: responses.length === 0 ? undefined : responses,
+      sessions: sessions.length === 0 ? undefined : sessions
     }
     lists.clear()
     workers.clear()
@@ -111,6 +119,7 @@ export class Outbox<Worker> {
     this.prefixes = []
     this.hashes = 0
     this.responses = []
+    this.sessions = []
     this.post(news, sent)
   }
 }

@@ -11,6 +11,7 @@ import type { LoadedOptions } from '../../options/load.ts'
 import { camelCase, flagName } from '../../options/spec.ts'
 import { routerSpecs } from '../../options.ts'
 import type { RouterOptions } from '../../options.ts'
+import { emptyPage, joinPages } from '../../plugins/decisions.ts'
 import vllmRouter from '../../router.ts'
 import { routerOptions } from '../app.ts'
 import { applyOptions } from '../apply-options.ts'
@@ -51,7 +52,12 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
   let page = async (): Promise<string> => ''
   const { app, router } = await makeFleet(options, workerUrls, log, () => page())
   const hub = new Hub(router)
-  const supervisor = new Supervisor(processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), () => ({
+  const supervisor = new Supervisor(processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), asking => ({
+    async decisions (filter) {
+      const others = supervisor.children.filter(child => child !== asking)
+      // a process that does not answer is left out
+      return joinPages(await Promise.all(others.map(child => child.channel.ask('decisions', filter, childMs).catch(() => emptyPage))), filter)
+    },
     async admin (request) {
       const answer = await answerAdmin(app, request)
       // who reads the answer finds the change wherever he asks next
@@ -101,6 +107,7 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     metrics.restarts.inc()
   })
   router.balancer.on('flushed', () => { for (const { channel } of supervisor.children) channel.post({ type: 'flush' }) })
+  router.balancer.on('sessionFinished', session => { for (const { channel } of supervisor.children) channel.post({ type: 'finish', session }) })
   router.deliveries.on('cut', worker => {
     // after the list without it, so that it gets no further request
     hub.flush()

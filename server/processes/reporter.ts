@@ -2,7 +2,7 @@
 import type { FastifyInstance } from 'fastify'
 import type { Worker } from '../../core/worker.ts'
 import type { Post } from './channel.ts'
-import type { Counts, Report } from './messages.ts'
+import type { Counts, Report, Sessions } from './messages.ts'
 import { Pace } from './pace.ts'
 import { PrefixBatch } from './prefix-batch.ts'
 
@@ -50,6 +50,9 @@ export class Reporter {
       this.unknownModel = true
       this.pace.wake()
     })
+    // policies note their sessions from now on
+    for (const role of balancer.roles) balancer.policyOf(role).takeSessions?.()
+    balancer.on('policy', policy => policy.takeSessions?.())
     workers.on('suspect', worker => {
       const number = numberOf(worker)
       if (number === undefined) return
@@ -70,6 +73,17 @@ export class Reporter {
     })
   }
 
+  /** Sessions that began or moved here, or are in use. */
+  private sessions (): Sessions | undefined {
+    const { balancer } = this.router
+    const sessions = balancer.roles.flatMap(role => [...balancer.policyOf(role).takeSessions?.() ?? []])
+    if (sessions.length === 0) return undefined
+    return sessions.flatMap(({ session, model, worker }) => {
+      const number = this.numberOf(worker)
+      return number === undefined ? [] : [[session, model, number] as const]
+    })
+  }
+
   /** Tells now what there is to tell. */
   flush (): void {
     this.pace.now()
@@ -82,12 +96,13 @@ export class Reporter {
   private report (sent: () => void): void {
     const counts = this.counts()
     const prefixes = this.prefixes.take()
+    const sessions = this.sessions()
     const { responses, unknownModel } = this
     const suspects = [...this.suspects]
     this.responses = []
     this.suspects.clear()
     this.unknownModel = false
-    if (counts === undefined && prefixes === undefined && responses.length + suspects.length === 0 && !unknownModel) {
+    if (counts === undefined && prefixes === undefined && sessions === undefined && responses.length + suspects.length === 0 && !unknownModel) {
       sent()
       return
     }
@@ -96,6 +111,7 @@ export class Reporter {
       counts,
       prefixes,
       responses: responses.length === 0 ? undefined : responses,
+      sessions,
       suspects: suspects.length === 0 ? undefined : suspects,
       unknownModel
     }, sent)

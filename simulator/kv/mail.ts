@@ -14,6 +14,11 @@ interface Letter {
   readonly mark: PromptMark
 }
 
+/** What the blocks of one of a request's prompts are known by: a request may have several. */
+export function letterName (id: string, choice: number): string {
+  return `${id}#${choice}`
+}
+
 /** One worker's mail: a ROUTER that others send to, and letters by request id. */
 export class Mail {
   private readonly clock: Clock

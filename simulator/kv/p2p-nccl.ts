@@ -1,4 +1,5 @@
 // P2pNccl: the request id names both workers' ZMQ addresses; the prefill sends its blocks to the decode, which waits for them.
+import { letterName } from './mail.ts'
 import type { Mail } from './mail.ts'
 import { EngineDeath } from './plan.ts'
 import type { KvCall, KvPlan, KvSelf } from './plan.ts'
@@ -13,5 +14,5 @@ export function p2pNcclPlan (call: KvCall, self: KvSelf, mail: Mail): KvPlan {
   const [, host, port] = /___prefill_addr_(.*):(\d+)___/.exec(call.id) ?? []
   if (host === undefined) throw new EngineDeath()
   const remote = `${host}:${port}`
-  return { source: { remote, fetch: (mark, signal) => mail.wait(call.id, remote, mark, self.kvLoadTimeoutMs, signal) } }
+  return { source: { remote, fetch: (mark, signal, choice) => mail.wait(letterName(call.id, choice), remote, mark, self.kvLoadTimeoutMs, signal) } }
 }

@@ -69,8 +69,8 @@ export interface Handover {
 export interface Source {
   /** Whom it asks, for people. */
   readonly remote: string
-  /** Asks for them; never rejects. */
-  fetch (mark: PromptMark, signal: AbortSignal): Promise<TransferResult>
+  /** Asks for those of one of a request's prompts; never rejects. */
+  fetch (mark: PromptMark, signal: AbortSignal, choice: number): Promise<TransferResult>
   /** The other worker may give them back. */
   release? (): void
 }

@@ -5,7 +5,7 @@ import type { EngineHandle, Load } from '../sequence.ts'
 import { record } from '../json.ts'
 import { announce } from './announce.ts'
 import { KvChannel } from './channel.ts'
-import { Mail } from './mail.ts'
+import { letterName, Mail } from './mail.ts'
 import { mooncakePlan } from './mooncake.ts'
 import { moriioAddress, moriioPlan } from './moriio.ts'
 import { nixlPlan } from './nixl.ts'
@@ -31,9 +31,10 @@ export interface KvLeg {
   readonly keepBlocks: boolean
   /** For `usage`, where the prefill worker told it. */
   readonly cachedTokens: number | undefined
-  load (prompt: readonly number[]): Load | undefined
+  /** `choice` counts the answers of one request. */
+  load (prompt: readonly number[], choice: number): Load | undefined
   /** A choice has ended by itself; gives what the answer shows as `kv_transfer_params`. */
-  finished (prompt: readonly number[], handle: EngineHandle): object | null
+  finished (prompt: readonly number[], handle: EngineHandle, choice: number): object | null
 }
 
 /** Records kept. */
@@ -144,8 +145,8 @@ export class KvTransfers {
     return {
       keepBlocks: plan.handover !== undefined,
       cachedTokens: plan.cachedTokens,
-      load: prompt => plan.source === undefined ? undefined : this.load(call, plan.source, prompt),
-      finished: (prompt, handle) => this.handOver(call, plan, prompt, handle)
+      load: (prompt, choice) => plan.source === undefined ? undefined : this.load(call, plan.source, prompt, choice),
+      finished: (prompt, handle, choice) => this.handOver(call, plan, prompt, handle, choice)
     }
   }
 
@@ -171,7 +172,7 @@ export class KvTransfers {
     }
   }
 
-  private load (call: KvCall, source: Source, prompt: readonly number[]): Load {
+  private load (call: KvCall, source: Source, prompt: readonly number[], choice: number): Load {
     const { kvLoadTimeoutMs, kvLoadFailurePolicy } = this.settings
     const left = new AbortController()
     // until it is known better there may be blocks there for this request
@@ -180,7 +181,7 @@ export class KvTransfers {
       orElse: kvLoadFailurePolicy,
       start: done => {
         const startedAt = this.clock.now()
-        void source.fetch(markOf(prompt), left.signal).then(result => {
+        void source.fetch(markOf(prompt), left.signal, choice).then(result => {
           theirs = result === 'ok'
           if (left.signal.aborted) return
           this.count(call, 'decode', result, source.remote)
@@ -196,7 +197,7 @@ export class KvTransfers {
     }
   }
 
-  private handOver (call: KvCall, { handover }: KvPlan, prompt: readonly number[], { hold, cachedTokens }: EngineHandle): object | null {
+  private handOver (call: KvCall, { handover }: KvPlan, prompt: readonly number[], { hold, cachedTokens }: EngineHandle, choice: number): object | null {
     if (handover === undefined || hold === undefined) return null
     const mark = markOf(prompt)
     const { sendTo } = handover
@@ -204,7 +205,7 @@ export class KvTransfers {
       this.offers.add(handover.keys, { rank: call.rank, hold, mark })
       this.note({ id: call.id, leg: 'prefill', rank: call.rank, result: 'kept' })
     } else {
-      void this.mail.send(sendTo, call.id, mark, this.settings.kvLoadTimeoutMs).then(arrived => {
+      void this.mail.send(sendTo, letterName(call.id, choice), mark, this.settings.kvLoadTimeoutMs).then(arrived => {
         hold.release()
         if (arrived) this.note({ id: call.id, leg: 'prefill', rank: call.rank, result: 'sent', remote: sendTo })
         else this.count(call, 'prefill', 'unreachable', sendTo)

@@ -1,6 +1,7 @@
 // What both legs send, byte for byte, by path and connector; and which requests are split at all.
 import t from 'tap'
 import { canSplit, decodeBody, prefillBody } from '../../disaggregation/legs.ts'
+import { locateFields } from '../../openai/locate.ts'
 
 const prefill = (text: string, path = '/v1/chat/completions', params?: string): string | undefined => prefillBody(Buffer.from(text), path, params)?.toString()
 
@@ -36,7 +37,12 @@ t.test('the decode leg', async t => {
     ['{}', '{"kv_transfer_params":1}'], [' {\n}\n', ' {"kv_transfer_params":1\n}\n'], ['{"a":{}}', '{"a":{},"kv_transfer_params":1}'], ['{"a":"{"}', '{"a":"{","kv_transfer_params":1}'],
     ['{"kv_transfer_params":null,"a":1}', '{"kv_transfer_params":1,"a":1}'], ['{"kv_transfer_param\\u0073": null}', '{"kv_transfer_param\\u0073": 1}'],
     ['{"a":"kv_transfer_params \\u0041"}', '{"a":"kv_transfer_params \\u0041","kv_transfer_params":1}']
-  ] as const) t.equal(decodeBody(Buffer.from(text), '1')?.toString(), expected, text)
+  ] as const) {
+    t.equal(decodeBody(Buffer.from(text), '1')?.toString(), expected, text)
+    const without = locateFields(Buffer.from(text), new Set(['kv_transfer_params']))?.size === 0
+    t.equal(decodeBody(Buffer.from(text), '1', without)?.toString(), expected, text)
+  }
+  t.equal(decodeBody(Buffer.from('no JSON'), '1', true), undefined)
 })
 
 t.test('what can be split', async t => {

@@ -1,5 +1,7 @@
 // A prefill worker that pushes: from its second request on both legs run at the same time, and each ends with the other.
 import t from 'tap'
+import type { Worker } from '../../core/worker.ts'
+import type { Policy } from '../../policies/index.ts'
 import { post } from '../helpers/client.ts'
 import { bodyOf, startPools } from '../helpers/pools.ts'
 import type { Pools, PoolsOptions } from '../helpers/pools.ts'
@@ -129,6 +131,55 @@ t.test('a decode worker that fails while the prefill goes on', async t => {
   t.ok(bad.requests.length > 0)
   await until('prefills nobody waits for were given up', () => prefill.aborts === bad.requests.length)
   await until('no lease is left', () => pools.router.workers.list().every(worker => worker.inFlight === 0))
+})
+
+t.test('a prefill worker whose decode worker waited in vain is not chosen again', async t => {
+  // whoever is asked to choose takes the first there is
+  const first: Policy = { name: 'first', pick: ({ workers: [worker] }) => ({ worker: worker as Worker, reason: 'random' }) }
+  const pools = await pushing(t, { prefills: 2, decodes: 2, prefillPolicy: first, disableOutlierDetection: true, disableCircuitBreaker: true })
+  const { workers } = pools.router
+  const [hanging, good] = workers.candidates('prefill').workers.map(({ url }) => pools.prefill.find(worker => worker.url === url))
+  if (hanging === undefined || good === undefined) throw new Error('no workers')
+  const learnt = async (): Promise<boolean> => (await ask(pools, 'learn')).ok
+  t.ok(await learnt())
+  // the other one, too, so that both legs run at once with either
+  const [one] = workers.candidates('prefill').workers
+  if (one !== undefined) workers.hold(one, 'pause')
+  t.ok(await learnt())
+  if (one !== undefined) workers.unhold(one, 'pause')
+  t.same([hanging.requests.length, good.requests.length], [1, 1])
+
+  hanging.answer = () => {}
+  for (const worker of pools.decode) {
+    const { answer } = worker
+    worker.answer = (request, response, socket) => {
+      const waits = hanging.requests.some(one => idOf(one) === idOf(request))
+      if (waits) response.writeHead(500).end('nothing came')
+      else answer(request, response, socket)
+    }
+  }
+  const got = await ask(pools, 'second')
+  t.same([got.status, (await got.json() as { id: string }).id], [200, 'chatcmpl-second'])
+  t.same([hanging.requests.length, good.requests.length], [2, 2], 'each was asked once')
+  await until('the one in vain was let go', () => hanging.aborts === 1)
+  await until('no lease is left', () => workers.list().every(worker => worker.inFlight === 0))
+})
+
+t.test('a prefill worker that pushes no more', async t => {
+  const pools = await pushing(t, { prefills: 1, decodes: 1 })
+  const [prefill] = pools.prefill
+  if (prefill === undefined) throw new Error('no worker')
+  t.equal((await ask(pools, 'first')).status, 200)
+  const { answer } = prefill
+  // as after a change of its settings that no connection has shown
+  prefill.answer = (request, response, socket) => {
+    const whole = response.end.bind(response) as (text: string) => typeof response
+    response.end = ((text: string) => whole(text.replace('"transfer_mode":"push",', ''))) as typeof response.end
+    answer(request, response, socket)
+  }
+  for (const id of ['second', 'third']) t.equal((await ask(pools, id)).status, 200)
+  t.match(idOf(prefill.requests[1]), /^second-/, 'nobody knows it yet')
+  t.equal(idOf(prefill.requests[2]), 'third', 'one after the other again')
 })
 
 t.test('the client leaves: both end', async t => {

@@ -57,7 +57,7 @@ t.test('a short prompt does not wait behind a long one, nor a long one for ever'
     }
   }
   const slow = [words(400, 'slow'), words(400, 'slower')].map(prompt => post(pools.url + '/v1/completions', { prompt }))
-  await until('both prefill workers have something to do', () => backlog.size === 2)
+  await until('both prefill workers have something to do', () => backlog.size === 2 && releases.length === 2)
   t.equal(await split(pools, [words(20, 'brief')]), 0)
   t.equal(await split(pools, [words(400, 'other')]), 1, 'a long one is worth the wait')
   pools.router.disaggregation.configure({ pdMaxPrefillBacklog: 0 })

@@ -68,6 +68,24 @@ for (const [name, connector, more] of [
   })
 }
 
+t.test('P2pNccl moves every prompt of a request', async t => {
+  const fleet = await startKvFleet(t, { connector: 'p2p-nccl' })
+  const [plain] = await startWorkers(t, 1, { interTokenLatencyMs: 1 })
+  for (const [n, more] of [{}, { n: 2 }, { stream: true }].entries()) {
+    const body = { model: 'simulated', prompt: [words(3 * n, 40), words(3 * n + 1, 20), words(3 * n + 2, 50)], max_tokens: 4, ...more }
+    const response = await post(fleet.url + '/v1/completions', body)
+    t.equal(response.status, 200)
+    const parts = (text: string): string[] => [...text.matchAll(/"index":(\d+),"text":"([^"]*)"/g)].map(([, index = '', words = '']) => `${index} ${words}`).sort()
+    const got = parts(await response.text())
+    t.ok(got.length >= 3)
+    t.same(got, parts(await (await post((plain?.url ?? '') + '/v1/completions', body)).text()), JSON.stringify(more))
+  }
+  t.same(fleet.results(), { ok: 12 })
+  t.same(fleet.harm(), { deaths: 0, unclaimed: 0 })
+  await until('no blocks stay behind', () => fleet.heldBlocks() === 0)
+  t.equal((await samplesOf(fleet.router)).sum('pd_decode_requests_total'), 3)
+})
+
 t.test('workers that serve nothing but pairs get nothing else', async t => {
   const fleet = await startKvFleet(t, { connector: 'p2p-nccl', prefills: 1, decodes: 1, router: { pdMinUncachedTokens: 256 } })
   t.equal((await post(fleet.url + '/v1/completions', { model: 'simulated', prompt: 'short' })).status, 200, 'a short prompt is split, too')

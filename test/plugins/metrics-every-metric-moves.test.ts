@@ -150,7 +150,10 @@ t.test('every metric', async t => {
   const waiting = await sendRaw(port, '/v1/chat/completions', chat('waits'))
   t.teardown(() => waiting.destroy())
   await until('it waits', () => router.admission.waiting === 1)
-  const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [], ends: [], length: 0 } }
+  const routing = { model: undefined, header: () => undefined, session: undefined, opening: undefined, prefix: { hashes: [1], ends: [256], length: 256 } }
+  const busy = router.workers.list().find(worker => worker.inFlight === 1)
+  if (busy === undefined) throw new Error('nobody is busy')
+  router.balancer.policy.dispatched?.(busy, routing)
   const uneven = router.balancer.assign('regular', routing)
   uneven?.finish({ ok: true, firstByteMs: 1, durationMs: 1, promptTokens: undefined, cachedTokens: undefined, completionTokens: undefined })
   t.equal(uneven?.decision.reason, 'imbalance')

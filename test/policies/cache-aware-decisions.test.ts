@@ -85,9 +85,10 @@ t.test('imbalance needs both thresholds to be passed', async t => {
   for (const [holding, other, reason] of [[64, 0, 'prefix_hit'], [65, 0, 'imbalance'], [195, 130, 'prefix_hit'], [196, 130, 'imbalance']] as const) {
     const workers = fleet(2)
     const candidates = new Candidates(workers)
-    const policy = cacheAware(context())
+    const policy = cacheAware(context(), { balanceAbsThreshold: 64 })
     const request = routing({ text: text('a', 4) })
     policy.dispatched?.(nth(workers, 0), request)
+    policy.firstByte?.(nth(workers, 0), request)
     load(nth(workers, 0), holding)
     load(nth(workers, 1), other)
     const decision = policy.pick(candidates, request)

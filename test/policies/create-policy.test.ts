@@ -4,7 +4,7 @@ import { createPolicy, isPolicyName, policyNames } from '../../policies/index.ts
 import { context } from './setup.ts'
 
 t.test('known names', async t => {
-  t.same(policyNames, ['cache_aware', 'consistent_hash', 'least_load', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin', 'sticky_least_loaded'])
+  t.same(policyNames, ['cache_aware', 'consistent_hash', 'least_load', 'power_of_two', 'random', 'rendezvous_hash', 'round_robin', 'sticky_least_loaded', 'sticky_until_saturated'])
   for (const name of policyNames) t.equal(createPolicy(name, {}, context()).name, name)
 })
 
@@ -12,7 +12,7 @@ t.test('unknown names', async t => {
   for (const name of ['', 'roundrobin', 'toString', '__proto__']) {
     t.notOk(isPolicyName(name))
     t.throws(() => createPolicy(name, {}, context()), {
-      message: `Unknown policy '${name}': allowed are cache_aware, consistent_hash, least_load, power_of_two, random, rendezvous_hash, round_robin, sticky_least_loaded`
+      message: `Unknown policy '${name}': allowed are cache_aware, consistent_hash, least_load, power_of_two, random, rendezvous_hash, round_robin, sticky_least_loaded, sticky_until_saturated`
     })
   }
 })

@@ -81,6 +81,25 @@ t.test('a session moves when its worker was away for a minute', async t => {
   t.equal(it.policy.size?.(deputy), 1)
 })
 
+t.test('a session with two models has a worker for each, whichever comes', async t => {
+  const it = bench(6)
+  const large = new Candidates(it.workers.slice(0, 3))
+  const small = new Candidates(it.workers.slice(3))
+  const ask = (model: string, list: Candidates): Worker => serve(it.policy, list, routing({ model, headers: { 'x-session-id': 'agent' } })).worker
+  const one = ask('large', large)
+  const two = ask('small', small)
+  for (let i = 0; i < 20; i++) {
+    it.time.now += 50_000
+    t.equal(ask('small', small), two)
+    if (i % 3 === 0) t.equal(ask('large', large), one)
+  }
+  t.same([it.policy.size?.(one), it.policy.size?.(two)], [1, 1])
+  for (let i = 0; i < 20; i++) ask(`made up ${i}`, small)
+  t.equal(counts(it).reduce((sum, count) => sum + count), 8, 'models are bounded, too')
+  t.equal(it.policy.finishSession?.('agent'), true)
+  t.same(counts(it), [0, 0, 0, 0, 0, 0])
+})
+
 t.test('it moves at once when its worker is unhealthy or leaves', async t => {
   for (const state of ['unhealthy', 'draining'] as const) {
     const it = bench(5)
@@ -188,10 +207,62 @@ t.test('counts are those of the table, whatever happens', async t => {
 
 t.test('the table keeps to its size where all sessions are in use', async t => {
   const [worker] = fleet(1) as [Worker]
-  const homes = new SessionHomes(50, 1e9, () => {})
+  const homes = new SessionHomes({ capacity: 50, ttlMs: 1e9, patienceMs: 1000, counted: () => {} })
   for (let now = 0; now < 40; now++) {
-    for (let i = 0; i < 60; i++) homes.use(i, worker, now * 31_000 + i)
+    for (let i = 0; i < 60; i++) homes.use(i, undefined, worker, now * 31_000 + i)
     t.ok(homes.size <= 50, `${homes.size}`)
     t.equal(homes.count(worker), homes.size)
   }
+})
+
+t.test('processes tell each other, and agree', async t => {
+  const workers = fleet(6)
+  const time = { now: 0 }
+  const lists = [1, 2].map(() => new Candidates(workers))
+  const both = [1, 2].map(seed => stickyLeastLoaded({ now: () => time.now, random: seeded(seed) }))
+  const [one, two] = both as [Policy, Policy]
+  const [here, there] = lists as [Candidates, Candidates]
+  t.same(both.map(policy => policy.takeSessions?.()), [[], []], 'noted from now on')
+  const tell = (): void => {
+    const news = both.map(policy => policy.takeSessions?.() ?? [])
+    for (const session of news[0] ?? []) two.sessionHeard?.(session)
+    for (const session of news[1] ?? []) one.sessionHeard?.(session)
+  }
+  // each begins some, some at the same time, and some with several models
+  for (let i = 0; i < 60; i++) {
+    const request = routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } })
+    if (i % 3 !== 1) serve(one, here, request)
+    if (i % 3 !== 0) serve(two, there, request)
+  }
+  tell()
+  const sizes = (policy: Policy): number[] => workers.map(worker => policy.size?.(worker) ?? 0)
+  t.same(sizes(one), sizes(two))
+  t.equal(sizes(one).reduce((sum, size) => sum + size), 60)
+  const compare = (): void => {
+    for (let i = 0; i < 60; i++) {
+      const request = routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } })
+      t.equal(one.pick(here, request).worker, two.pick(there, request).worker, `session ${i}`)
+    }
+  }
+  compare()
+  // one worker fails in one process only
+  const [failing] = workers as [Worker]
+  failing.state = 'unhealthy'
+  for (let i = 0; i < 60; i++) serve(one, here.without(new Set([failing])), routing({ model: `m${i % 2}`, headers: { 'x-session-id': `s${i}` } }))
+  tell()
+  t.equal(one.size?.(failing), 0)
+  t.same(sizes(one), sizes(two))
+  failing.state = 'ready'
+  compare()
+  // in use in one process for longer than the other remembers
+  for (let hour = 1; hour <= 3; hour++) {
+    time.now += 3_600_000
+    serve(one, here, session('s0'))
+    tell()
+  }
+  const request = session('s0')
+  t.same(two.pick(there, request), { worker: one.pick(here, request).worker, reason: 'header', session: 'header' })
+  one.workerRemoved?.(failing)
+  one.sessionHeard?.({ session: 1, model: undefined, worker: failing })
+  t.equal(one.size?.(failing), 0, 'one that left is not brought back')
 })

@@ -1,6 +1,6 @@
 // The Rust vllm-router's five policies as its source does them (0.1.17), for comparison in replays; never a part of the router.
 import { candidateAt } from '../../../policies/choose.ts'
-import { HashRings } from '../../../policies/hash-ring.ts'
+import { HashRing } from '../../../policies/hash-ring.ts'
 import type { Candidates } from '../../../core/candidates.ts'
 import type { Worker } from '../../../core/worker.ts'
 import type { Decision, Policy, PolicyContext, Routing } from '../../../policies/policy.ts'
@@ -57,11 +57,13 @@ function chatKey (routing: Routing): string {
 
 /** Its ring and its keys for chats: without a session header or `session_params` all go to one worker. */
 export function rustConsistentHash (): Policy {
-  const rings = new HashRings()
+  const rings = new WeakMap<Candidates, HashRing>()
   return {
     name: 'rust_consistent_hash',
     pick (candidates, routing) {
-      const worker = rings.of(candidates.whole).owner(ringHash(chatKey(routing)))
+      let ring = rings.get(candidates.whole)
+      if (ring === undefined) rings.set(candidates.whole, ring = new HashRing(candidates.whole.workers))
+      const worker = ring.owner(ringHash(chatKey(routing)))
       // not eligible: the first of the list
       return { worker: worker !== undefined && candidates.has(worker) ? worker : candidateAt(candidates, 0), reason: 'conversation' }
     }

@@ -1,4 +1,4 @@
-// Headers as handlers of answers want them: objects, as undici has it, or flat, which costs nothing.
+// What handlers of answers may ask for and be told beyond undici's contract, so that a piece of an answer costs less.
 import type { Dispatcher } from 'undici'
 import { headerMap } from './headers.ts'
 
@@ -8,6 +8,12 @@ export type HeaderMap = Parameters<NonNullable<Dispatcher.DispatchHandler['onRes
 /** A handler that takes headers and trailers from its controller (`rawHeaders`, `rawTrailers`: flat, in Latin-1): the objects it is given are empty. */
 export interface FlatHandler extends Dispatcher.DispatchHandler {
   readonly takesFlatHeaders?: boolean
+}
+
+/** A controller that looks ahead. */
+export interface FlatController extends Dispatcher.DispatchController {
+  /** The end of the answer came with the piece that is told of, and will be told at once. */
+  readonly ending?: boolean
 }
 
 const empty: HeaderMap = Object.freeze(Object.create(null) as HeaderMap)
