@@ -5,7 +5,7 @@ import { KnownPrefixes } from './known-prefixes.ts'
 import type { KnownPrefixesOptions } from './known-prefixes.ts'
 import { OutstandingWork } from './outstanding-work.ts'
 import type { Decision, Policy, PolicyContext } from './policy.ts'
-import { keyHeaders, sessionKey } from './routing-key.ts'
+import { headersOf, sessionKey } from './routing-key.ts'
 import type { KeyOptions } from './routing-key.ts'
 import { SessionTable } from './session-table.ts'
 
@@ -33,7 +33,7 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
   const { loads } = work
   const known = new KnownPrefixes(options, work, random)
   const sessions = new SessionTable()
-  const headers = (options.sessionHeaders ?? keyHeaders).filter(name => options.sessionHeaders !== undefined || !noSessions.has(name))
+  const headers = headersOf(options, noSessions)
 
   return {
     name: 'sticky_until_saturated',

@@ -43,6 +43,16 @@ t.test('where as many sessions are, requests in flight decide', async t => {
   t.same(it.policy.pick(it.candidates, session('new')), { worker: it.workers[1], reason: 'lower_load', session: 'header' })
 })
 
+t.test('an id that every request has anew hides no session', async t => {
+  const it = bench(8)
+  const turn = (i: number): Routing => routing({ headers: { 'x-request-id': `r${i}` }, session: 'session:a' })
+  const { worker } = serve(it.policy, it.candidates, turn(0))
+  for (let i = 1; i < 10; i++) t.same(serve(it.policy, it.candidates, turn(i)), { worker, reason: 'session', session: 'session' })
+  const named = bench(8, { sessionHeaders: ['x-request-id'] })
+  for (let i = 0; i < 16; i++) serve(named.policy, named.candidates, turn(i))
+  t.same(counts(named), Array(8).fill(2), 'unless somebody says that it names one')
+})
+
 t.test('sessions count before requests', async t => {
   const it = bench(2)
   const home = serve(it.policy, it.candidates, session('one')).worker
