@@ -38,12 +38,19 @@ interface Panel {
   readonly legend?: readonly string[]
 }
 
-const panels = (slo: Slo): readonly Panel[] => [
-  { head: `goodput, requests/s (TTFT ≤ ${short(slo.ttftMs / 1000)} s, ITL ≤ ${short(slo.itlMs)} ms)`, values: f => [f.goodput_rps] },
-  { head: 'time to first token, s', values: f => [f.ttft_p50_ms / 1000, f.ttft_p90_ms / 1000, f.ttft_p99_ms / 1000], legend: ['p50', 'p90', 'p99'] },
+const panels: readonly Panel[] = [
+  { head: 'goodput, requests/s', values: f => [f.goodput_rps] },
+  { head: 'TTFT, s', values: f => [f.ttft_p50_ms / 1000, f.ttft_p90_ms / 1000, f.ttft_p99_ms / 1000], legend: ['p50', 'p90', 'p99'] },
   { head: 'prefix hit rate, % of tokens', values: f => [100 * f.hit_rate] },
   { head: 'load, max / mean', values: f => [f.load_max_over_mean] }
 ]
+
+/** Where an axis ends: at the greatest value, or where one that is far beyond the others would make these disappear. */
+function endOf (values: readonly number[]): number {
+  const sorted = values.toSorted((one, two) => one - two)
+  const middle = sorted[sorted.length >> 1] ?? 0
+  return middle > 0 ? Math.min(sorted.at(-1) ?? 0, 6 * middle) : sorted.at(-1) ?? 0
+}
 
 /** Bars of the main figures, a row of panels a trace, a bar a policy. */
 export function barChart (results: Readonly<Record<string, Readonly<Record<string, Figures>>>>, slo: Slo): string {
@@ -51,15 +58,15 @@ export function barChart (results: Readonly<Record<string, Readonly<Record<strin
   const left = 24 + longest * 6.6
   const panelWidth = 250
   const gap = 30
-  const width = left + panels(slo).length * (panelWidth + gap)
+  const width = left + panels.length * (panelWidth + gap)
   const barHeight = 18
   const parts: string[] = []
   let y = 16
   for (const [trace, rows] of Object.entries(results)) {
     const policies = Object.entries(rows)
-    parts.push(text(12, y + 4, trace, { size: 15, weight: 'bold' }))
+    parts.push(text(12, y + 4, `${trace}: good is TTFT ≤ ${short(slo.ttftMs / 1000)} s and ITL ≤ ${short(slo.itlMs)} ms`, { size: 14, weight: 'bold' }))
     y += 28
-    for (const [at, { head, legend }] of panels(slo).entries()) {
+    for (const [at, { head, legend }] of panels.entries()) {
       const x = left + at * (panelWidth + gap)
       parts.push(text(x, y, head))
       let end = x + panelWidth
@@ -71,9 +78,9 @@ export function barChart (results: Readonly<Record<string, Readonly<Record<strin
     y += 10
     const bottom = y + policies.length * (barHeight + 6)
     for (const [row, [name]] of policies.entries()) parts.push(text(left - 8, y + row * (barHeight + 6) + 14, name, { anchor: 'end' }))
-    for (const [at, { values }] of panels(slo).entries()) {
+    for (const [at, { values }] of panels.entries()) {
       const x = left + at * (panelWidth + gap)
-      const { top, step } = scale(Math.max(...policies.flatMap(([, figures]) => values(figures)).filter(Number.isFinite)))
+      const { top, step } = scale(endOf(policies.map(([, figures]) => values(figures).at(-1) ?? 0).filter(Number.isFinite)))
       const inner = panelWidth - 34
       for (let tick = 0; tick <= top + step / 2; tick += step) {
         parts.push(line(x + inner * tick / top, y, x + inner * tick / top, bottom), text(x + inner * tick / top, bottom + 14, short(tick), { size: 10, anchor: 'middle' }))
@@ -82,11 +89,11 @@ export function barChart (results: Readonly<Record<string, Readonly<Record<strin
         const all = values(figures)
         const from = y + row * (barHeight + 6)
         for (let depth = all.length - 1; depth >= 0; depth--) {
-          const value = all[depth] ?? 0
+          const value = Math.min(top, all[depth] ?? 0)
           if (Number.isFinite(value)) parts.push(`<rect x="${x}" y="${from}" width="${(inner * value / top).toFixed(1)}" height="${barHeight}" fill="${colours[0]}" fill-opacity="${opacityOf(depth, all.length)}"/>`)
         }
         const last = all.at(-1) ?? NaN
-        if (Number.isFinite(last)) parts.push(text(x + inner * last / top + 4, from + 13, short(last), { size: 10 }))
+        if (Number.isFinite(last)) parts.push(text(x + inner * Math.min(1, last / top) + 4, from + 13, short(last), { size: 10 }))
       }
     }
     y = bottom + 44

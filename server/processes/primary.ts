@@ -27,7 +27,7 @@ import { StartFailure, Supervisor } from './supervisor.ts'
 import type { Child, Failure } from './supervisor.ts'
 
 /** A child gets so long to apply options, or to show that it has heard of a change of the fleet. */
-const childMs = 2000
+const childMs = 10_000
 
 /** Options of what only children have: who callers are, and what the admin routes ask of theirs. */
 const childrensOnly: ReadonlySet<string> = new Set([

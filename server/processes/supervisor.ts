@@ -47,7 +47,7 @@ export interface Failure {
 export interface SupervisorEvents {
   message: [child: Child, message: Exclude<ToPrimary, QuestionMessage | AnswerMessage>]
   serving: [child: Child]
-  /** A child has ended. */
+  /** A child has ended; expected: as it was told to. */
   gone: [child: Child, why: string, expected: boolean]
   failed: [failure: Failure]
 }
@@ -191,7 +191,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.alive.delete(child)
     child.channel.close()
     const why = signal === null ? `ended with ${code}` : `was ended by ${signal}`
-    this.emit('gone', child, why, state === 'leaving')
+    this.emit('gone', child, why, this.ending)
     if (this.ending) {
       if (this.alive.size === 0) this.emptied?.()
       return

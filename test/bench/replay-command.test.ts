@@ -92,6 +92,6 @@ for (const [format, files, requests, more] of [
     }
     t.match(one.svg, /^<svg xmlns="http:\/\/www.w3.org\/2000\/svg" viewBox="0 0 \d+ \d+"/)
     t.notMatch(one.svg, /NaN|Infinity|undefined/)
-    for (const word of ['goodput', 'time to first token, s', 'p99', 'sticky_until_saturated']) t.ok(one.svg.includes(word), word)
+    for (const word of ['goodput', 'TTFT, s', 'p99', 'sticky_until_saturated']) t.ok(one.svg.includes(word), word)
   })
 }

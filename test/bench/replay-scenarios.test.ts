@@ -76,3 +76,10 @@ t.test('cut', async t => {
   t.equal(open(cut(mooncake, 50)).arrivals.length, 50)
   t.equal(cut(mooncake, 1e6), mooncake)
 })
+
+t.test('a block has a number of its own behind another beginning', async t => {
+  const own = new PrefixNumbers()
+  t.same(own.chain(['a', 'b', 'b']), own.chain(['a', 'b', 'b']))
+  t.not(own.chain(['a', 'b'])[1], own.chain(['c', 'b'])[1])
+  t.equal(new Set([...own.chain(['a', 'b', 'b']), ...own.chain(['b', 'a'])]).size, 5)
+})
