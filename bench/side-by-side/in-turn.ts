@@ -42,13 +42,14 @@ const folder = mkdtempSync(join(tmpdir(), 'in-turn-'))
 const corpus = join(folder, 'corpus.jsonl')
 writeFileSync(corpus, corpusText(load.corpus, stream))
 const workers = await startWorkers(programs, { count: scenario.workers, events, paceMs })
+const fleet = { regular: workers.urls, prefill: [], decode: [] }
 
 async function start (given: string): Promise<Running> {
   const known = targets.find(({ name }) => name === given)
   const target = known ?? targets.find(({ name }) => name === oursName)
   const [port = 0, metricsPort = 0] = await freePorts(2)
   const policy = scenario?.policy === 'cache_aware' ? 'cache_aware' : target?.usualPolicy ?? ''
-  const how = target?.command({ port, metricsPort, fleet: { regular: workers.urls }, policy, server: resolve(known === undefined ? given : 'dist/server.js'), peers: resolve(values.peers), nodeFlags: [] })
+  const how = target?.command({ port, metricsPort, fleet, policy, server: resolve(known === undefined ? given : 'dist/server.js'), peers: resolve(values.peers), nodeFlags: [] })
   if (how === undefined) throw new Error(`${given} cannot be started`)
   const child = spawnProgram(how.command, how.args, 'pipe')
   child.stdout?.resume()
