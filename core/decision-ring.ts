@@ -36,24 +36,31 @@ export class DecisionSlot {
 /** A fixed number of slots, used in turn. */
 export class DecisionRing {
   readonly size: number
+  /** Number of the last choice. */
+  last: number
   private readonly slots: readonly DecisionSlot[]
-  private taken = 0
+  private readonly before: number
 
-  /** @param size slots, at least 1 */
-  constructor (size: number) {
+  /**
+   * @param size slots, at least 1
+   * @param before number of the last choice of a ring before this one, with whose choices those of this one are not to be confused
+   */
+  constructor (size: number, before = 0) {
     this.size = size
+    this.before = before
+    this.last = before
     this.slots = Array.from({ length: size }, () => new DecisionSlot())
   }
 
   /** Choices that can be read. */
   get length (): number {
-    return Math.min(this.taken, this.size)
+    return Math.min(this.last - this.before, this.size)
   }
 
   /** The slot for one more choice, in place of the oldest; what is left in it of that one has to be written over. */
   take (): DecisionSlot {
-    const slot = this.slots[this.taken % this.size] as DecisionSlot
-    slot.serial = ++this.taken
+    const slot = this.slots[this.last % this.size] as DecisionSlot
+    slot.serial = ++this.last
     return slot
   }
 
@@ -65,7 +72,7 @@ export class DecisionRing {
 
   /** All choices, newest first. */
   * newest (): Generator<DecisionSlot> {
-    for (let serial = this.taken; serial > this.taken - this.length; serial--) {
+    for (let serial = this.last; serial > this.last - this.length; serial--) {
       const slot = this.at(serial)
       if (slot !== undefined) yield slot
     }

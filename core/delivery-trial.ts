@@ -1,4 +1,4 @@
-// One attempt of a request as undici sees it, and the answer it holds back.
+// One attempt of a request as its connection sees it, and the answer it holds back.
 import type { Dispatcher } from 'undici'
 import type { Attempt, StreamChange, WholeChange } from './delivery.ts'
 import type { Exchange } from './exchange.ts'
@@ -41,7 +41,7 @@ export interface TrialOwner {
 }
 
 /**
- * One attempt, as undici's handler. Undici cannot take back a call that waits for its connection: an attempt given up
+ * One attempt, as a dispatcher's handler. A call that waits for its connection cannot be taken back: an attempt given up
  * meanwhile is stopped when the connection comes, and nobody hears of it any more.
  */
 export class Trial implements FlatHandler {
@@ -90,7 +90,7 @@ export class Trial implements FlatHandler {
     this.owner.ended(this, textHeaders(controller.rawTrailers))
   }
 
-  /** Undici's error, or what ended the attempt from this side; the second one is not heard. */
+  /** The dispatcher's error, or what ended the attempt from this side; the second one is not heard. */
   onResponseError (_controller: Dispatcher.DispatchController | undefined, error: Error): void {
     if (!this.live) return
     this.live = false

@@ -23,11 +23,10 @@ const byPath: ReadonlyMap<string, Edits> = new Map([
 /**
  * The body of the prefill leg: one token, not streamed, and the connector's `kv_transfer_params` where it has some.
  * Undefined when the body is no JSON object.
- * @param without the body is known to have no `kv_transfer_params`, not even null
  */
-export function prefillBody (body: Buffer, path: string, params: Json | undefined, without = false): Buffer | undefined {
-  const changed = splice(body, byPath.get(path) ?? completions)
-  return changed === undefined ? undefined : decodeBody(changed, params, without)
+export function prefillBody (body: Buffer, path: string, params: Json | undefined): Buffer | undefined {
+  const changes = byPath.get(path) ?? completions
+  return splice(body, params === undefined ? changes : new Map([...changes, [transfer, { set: params }]]))
 }
 
 /**

@@ -7,8 +7,8 @@ import type { OptionSpec } from './spec.ts'
 export const routingTable = [
   {
     name: 'session-headers', type: 'list', format: 'header-name', placeholder: 'NAME', group: 'Policy',
-    default: ['x-session-id', 'x-user-id', 'x-tenant-id', 'x-claude-code-session-id', 'session-id', 'thread-id', 'x-correlation-id', 'x-request-id', 'x-trace-id'],
-    help: 'consistent_hash, rendezvous_hash, sticky_least_loaded: request headers that name a session, the first one present is taken. Leave x-request-id out where a proxy gives every request one. Empty is none.'
+    default: [],
+    help: 'consistent_hash, rendezvous_hash, sticky_least_loaded, sticky_until_saturated: request headers that name a session, the first one present is taken, in place of those known by themselves, such as x-session-id. Name some where a proxy gives every request an x-request-id, which the hashing policies go by.'
   },
   {
     name: 'hash-balance-factor', type: 'number', min: 0, max: 1000, default: 0, placeholder: 'FACTOR', group: 'Policy',

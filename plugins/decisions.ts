@@ -91,6 +91,8 @@ function complete (slot: DecisionSlot, call: Call): void {
 const plugin: FastifyPluginCallback<DecisionsOptions> = (fastify, options, done) => {
   const { calls } = fastify
   let ring: DecisionRing | undefined
+  /** Number of the last choice of the ring before. */
+  let before = 0
 
   function chosen (call: Call, request: { readonly id: string }): void {
     if (ring === undefined) return
@@ -99,14 +101,14 @@ const plugin: FastifyPluginCallback<DecisionsOptions> = (fastify, options, done)
     call.decision = slot.serial
   }
   function settled (call: Call): void {
-    const slot = ring?.at(call.decision)
-    // after a change of size the number is another call's
-    if (slot !== undefined && slot.end === '' && slot.worker === call.assignment.worker.id) complete(slot, call)
+    const slot = call.decision === 0 ? undefined : ring?.at(call.decision)
+    if (slot !== undefined) complete(slot, call)
   }
   function configure ({ decisionRingSize = 1000 }: DecisionsOptions): void {
     if (decisionRingSize === (ring?.size ?? 0)) return
     calls.off('chosen', chosen).off('settled', settled)
-    ring = decisionRingSize === 0 ? undefined : new DecisionRing(decisionRingSize)
+    before = ring?.last ?? before
+    ring = decisionRingSize === 0 ? undefined : new DecisionRing(decisionRingSize, before)
     if (ring !== undefined) calls.on('chosen', chosen).on('settled', settled)
   }
   configure(options)

@@ -93,7 +93,7 @@ export class PrefillLeg implements Delivery {
       if (assignment === undefined) return undefined
       const { worker } = assignment
       const plan = planFor(worker, decode, what.request.id, this.first)
-      const own = plan && prefillBody(body, what.route, plan.prefillParams, !what.routing.mentionsKvTransferParams)
+      const own = plan && prefillBody(body, what.route, plan.prefillParams)
       if (plan !== undefined && own !== undefined) {
         this.first = false
         this.plan = plan

@@ -6,7 +6,7 @@ import { anyCandidate } from './choose.ts'
 import { HashRings } from './hash-ring.ts'
 import type { Policy, PolicyContext } from './policy.ts'
 import { ringHash } from './ring-hash.ts'
-import { routingKey } from './routing-key.ts'
+import { headersOf, routingKey } from './routing-key.ts'
 import type { KeyOptions } from './routing-key.ts'
 
 /**
@@ -14,12 +14,14 @@ import type { KeyOptions } from './routing-key.ts'
  * lost worker spread over all others. With bounded loads a worker that has more than its share cannot take it either; at most
  * `factor / (factor - 1)` workers are passed over on average. A request without a key goes to a random candidate.
  */
-export function consistentHash (context: PolicyContext, { sessionHeaders, hashBalanceFactor = 0 }: KeyOptions & BoundedLoadOptions = {}): Policy {
+export function consistentHash (context: PolicyContext, options: KeyOptions & BoundedLoadOptions = {}): Policy {
+  const { hashBalanceFactor = 0 } = options
+  const headers = headersOf(options)
   const rings = new HashRings()
   return {
     name: 'consistent_hash',
     pick (candidates, routing) {
-      const found = routingKey(routing, sessionHeaders)
+      const found = routingKey(routing, headers)
       if (found === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
       const full = fullAt(candidates, hashBalanceFactor)
       let passed = false

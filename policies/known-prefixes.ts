@@ -12,6 +12,9 @@ export interface KnownPrefixesOptions {
   readonly maxIndexEntries?: number
 }
 
+/** What so many different conversations begin with will be needed again, wherever it is computed. */
+const common = 8
+
 /** Default of every option. */
 export const knownPrefixesDefaults: Required<KnownPrefixesOptions> = { maxTreeSize: 2 ** 25, maxIndexEntries: 2_000_000 }
 
@@ -36,7 +39,7 @@ export class KnownPrefixes {
   }
 
   /**
-   * What computing the longest known beginning once more counts: 1, or next to nothing where so many conversations begin with it, such as with a
+   * What computing the longest known beginning once more counts: 1, or less, down to nothing, where so many conversations begin with it, such as with a
    * system prompt that all share, that more workers than have it will need it. A beginning deserves the same share of the workers as it has of all conversations.
    * @param depth blocks of the chain that somebody has
    * @param workers how many there are
@@ -46,7 +49,8 @@ export class KnownPrefixes {
     const last = hashes[depth - 1]
     const ways = last === undefined ? 0 : index.continuations(last)
     if (last === undefined || ways < 2) return 1
-    return index.holders(last) < ways / index.conversations * workers ? 1 / ways : 1
+    if (index.holders(last) >= ways / index.conversations * workers) return 1
+    return ways < common ? 1 / ways : 0
   }
 
   /** A worker was sent a conversation. */

@@ -124,6 +124,11 @@ export class LoadTable {
     return (this.pendingAt(slot) + uncached * (1 + saved + others) + this.rates.tokensPerAnswer * requests) * this.perTokenAt(slot)
   }
 
+  /** The cost at an idle worker like all others. */
+  leastCost (uncached: number): number {
+    return uncached * (1 + saved) * this.rates.perToken
+  }
+
   /** Place in the list of the candidate with the least cost. */
   coldest (slots: Int32Array, uncached: number, crowding: number, random: number): number {
     const { pending, requests, waiting, busyUntil, perToken } = this

@@ -138,8 +138,11 @@ export class OutstandingWork {
       account.sentWhole += uncached
       speed.unclear(now + this.loads.pendingAt(slot) * this.loads.perTokenAt(slot))
     }
-    this.prompt.add(uncached)
-    this.length.add(this.tokens(routing.prefix.length))
+    // what has no text the router could read says nothing of prompts
+    if (routing.prefix.length > 0) {
+      this.prompt.add(uncached)
+      this.length.add(this.tokens(routing.prefix.length))
+    }
     this.loads.rates.prompt = Math.max(1, this.prompt.value)
     this.tickets.set(routing, {
       account, uncached, whole, mark: account.sentWhole, dispatchedAt: now, spell: undefined, began: undefined, other: this.tickets.get(routing)

@@ -115,6 +115,8 @@ export class PrefixIndex {
     while (depth > 0 && (ends[depth - 1] as number) > bytes) depth--
     if (depth === 0) return
     const holder = this.known.get(worker) ?? this.welcome(worker)
+    // there may be less room than there was
+    while (holder.bytes > bytes) this.drop(holder.oldest)
     let next = 0
     while (depth-- > 0) {
       const start = depth === 0 ? 0 : ends[depth - 1] as number

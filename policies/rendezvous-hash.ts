@@ -7,7 +7,7 @@ import { ListCovers } from './list-covers.ts'
 import type { Cover } from './list-covers.ts'
 import type { Policy, PolicyContext } from './policy.ts'
 import { ringHashInto } from './ring-hash.ts'
-import { kept, routingKey } from './routing-key.ts'
+import { headersOf, kept, routingKey } from './routing-key.ts'
 import type { KeyOptions } from './routing-key.ts'
 
 /** Keys remembered per set of workers, the least recently used forgotten first. */
@@ -47,7 +47,9 @@ function precedes (worker: Worker, other: Worker, rank: number): boolean {
  * the request; with bounded loads the best that has no more than its share, and if none of the four, the least loaded candidate. A
  * request without a key goes to a random candidate.
  */
-export function rendezvousHash (context: PolicyContext, { sessionHeaders, hashBalanceFactor = 0 }: KeyOptions & BoundedLoadOptions = {}): Policy {
+export function rendezvousHash (context: PolicyContext, options: KeyOptions & BoundedLoadOptions = {}): Policy {
+  const { hashBalanceFactor = 0 } = options
+  const headers = headersOf(options)
   const covers = new ListCovers()
   const answers = new WeakMap<Cover, Map<string, readonly Worker[]>>()
 
@@ -70,7 +72,7 @@ export function rendezvousHash (context: PolicyContext, { sessionHeaders, hashBa
   return {
     name: 'rendezvous_hash',
     pick (candidates, routing) {
-      const found = routingKey(routing, sessionHeaders)
+      const found = routingKey(routing, headers)
       if (found === undefined) return { worker: anyCandidate(candidates, context.random()), reason: 'no_key' }
       const key = kept(found.key)
       const full = fullAt(candidates, hashBalanceFactor)

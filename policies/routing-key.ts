@@ -12,8 +12,13 @@ export const keyHeaders: readonly string[] = [
 
 /** Option of every policy that goes by a request's key. */
 export interface KeyOptions {
-  /** Headers that name a conversation, by lower-case name, first hit wins. Default `keyHeaders`. */
+  /** Headers that name a conversation, by lower-case name, first hit wins. Default, and where it is empty: `keyHeaders`, or those of them that suit the policy. */
   readonly sessionHeaders?: readonly string[]
+}
+
+/** The headers of an option, or the known ones but for some that would mislead a policy. */
+export function headersOf ({ sessionHeaders = [] }: KeyOptions, misleading?: ReadonlySet<string>): readonly string[] {
+  return sessionHeaders.length > 0 ? sessionHeaders : keyHeaders.filter(name => misleading?.has(name) !== true)
 }
 
 /** A key and what it was made of. */

@@ -2,7 +2,7 @@
 import { hashBytes } from '../openai/prefix-chain.ts'
 import { LeastBy } from './least-by.ts'
 import type { Policy, PolicyContext, Routing } from './policy.ts'
-import { keysOfSession, routingKey } from './routing-key.ts'
+import { headersOf, keysOfSession, routingKey } from './routing-key.ts'
 import type { KeyOptions, RoutingKey } from './routing-key.ts'
 import { SessionHomes } from './session-homes.ts'
 
@@ -19,6 +19,9 @@ const patience = 60_000
 /** Requests in flight decide between workers with as many sessions: no worker has so many. */
 const oneSession = 2 ** 24
 
+/** Proxies give every request one of its own: no session would ever come again. */
+const requestIds: ReadonlySet<string> = new Set(['x-request-id'])
+
 /** A session as the table knows it: keys are as long as clients make them, and nobody has to read them. */
 interface Found {
   readonly key: number
@@ -31,7 +34,8 @@ interface Found {
  * minute. A request that no session can be told of goes to the worker with the fewest sessions, too, and is not remembered.
  */
 export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastLoadedOptions = {}): Policy {
-  const { sessionHeaders, sessionTtlSecs = 7200, maxSessions = 100_000 } = options
+  const { sessionTtlSecs = 7200, maxSessions = 100_000 } = options
+  const headers = headersOf(options, requestIds)
   const sessions = new SessionHomes({
     capacity: maxSessions, ttlMs: sessionTtlSecs * 1000, patienceMs: patience, counted: worker => least.changed(worker)
   })
@@ -43,7 +47,7 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
 
   const find = (routing: Routing): Found | undefined => {
     if (asked?.routing === routing) return asked.found
-    const found = routingKey(routing, sessionHeaders)
+    const found = routingKey(routing, headers)
     return found && { key: hashOf(found.key), reason: found.reason }
   }
 
@@ -72,7 +76,7 @@ export function stickyLeastLoaded (context: PolicyContext, options: StickyLeastL
     sessionHeard: session => { sessions.hear(session, context.now()) },
     finishSession (id) {
       // evaluated for every key: a session may have been named in several ways
-      return keysOfSession(id, sessionHeaders).map(key => sessions.delete(hashOf(key))).includes(true)
+      return keysOfSession(id, headers).map(key => sessions.delete(hashOf(key))).includes(true)
     },
     workerAdded: worker => { sessions.add(worker) },
     workerRemoved (worker) {

@@ -5,7 +5,7 @@ import { KnownPrefixes } from './known-prefixes.ts'
 import type { KnownPrefixesOptions } from './known-prefixes.ts'
 import { OutstandingWork } from './outstanding-work.ts'
 import type { Decision, Policy, PolicyContext } from './policy.ts'
-import { keyHeaders, sessionKey } from './routing-key.ts'
+import { headersOf, sessionKey } from './routing-key.ts'
 import type { KeyOptions } from './routing-key.ts'
 import { SessionTable } from './session-table.ts'
 
@@ -33,7 +33,7 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
   const { loads } = work
   const known = new KnownPrefixes(options, work, random)
   const sessions = new SessionTable()
-  const headers = (options.sessionHeaders ?? keyHeaders).filter(name => options.sessionHeaders !== undefined || !noSessions.has(name))
+  const headers = headersOf(options, noSessions)
 
   return {
     name: 'sticky_until_saturated',
@@ -67,27 +67,24 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
         best = worker
         had = matched
       }
-      const considerHolder = (worker: Worker): void => {
-        const matched = work.tokens(known.bytes(worker, prefix))
-        consider(worker, matched, uncached(matched))
-      }
-
-      const considerOnce = (worker: Worker, seen: Worker[]): void => {
-        if (seen.includes(worker) || seen.length >= compared) return
-        seen.push(worker)
-        considerHolder(worker)
-      }
-
       const coldest = candidateAt(candidates, loads.coldest(slots, uncached(0), crowding, start))
       if (depth === 0) consider(coldest, 0, total)
       else {
-        const seen = [coldest]
-        considerHolder(coldest)
+        const seen: Worker[] = []
+        const considerOnce = (worker: Worker, matched?: number): void => {
+          if (seen.length >= compared || seen.includes(worker)) return
+          seen.push(worker)
+          const tokens = matched ?? work.tokens(known.bytes(worker, prefix))
+          consider(worker, tokens, uncached(tokens))
+        }
+        considerOnce(coldest)
         // what everybody has, such as a system prompt, is no reason to prefer anybody: asked again for the rest alone
-        if (had > 0) considerOnce(candidateAt(candidates, loads.coldest(slots, uncached(had), crowding, start)), seen)
-        for (let at = depth; at >= 1 && seen.length < compared; at >>>= 1) {
-          const few = at === depth ? holders : fewerHolders
-          for (const worker of known.index.holdersOf(hashes[at - 1] as number, few, candidates)) considerOnce(worker, seen)
+        if (had > 0) considerOnce(candidateAt(candidates, loads.coldest(slots, uncached(had), crowding, start)))
+        for (const worker of known.index.holdersOf(hashes[depth - 1] as number, holders, candidates)) considerOnce(worker, longest)
+        for (let above = depth, at = depth >>> 1; at >= 1 && seen.length < compared; above = at, at >>>= 1) {
+          // who has less than that cannot be better, were it idle
+          if (least <= loads.leastCost(uncached(work.tokens(ends[above - 1] as number)))) break
+          for (const worker of known.index.holdersOf(hashes[at - 1] as number, fewerHolders, candidates)) considerOnce(worker)
         }
       }
       const unmatched = most === 0
@@ -109,7 +106,7 @@ export function stickyUntilSaturated (context: PolicyContext, options: StickyUnt
       work.dispatched(worker, routing, work.tokens(prefix.length - known.bytes(worker, prefix)))
       known.sent(worker, prefix)
       const key = sessionKey(routing, headers)
-      if (key !== undefined) sessions.sent(key.key, worker, work.tokens(prefix.length))
+      if (key !== undefined) sessions.sent(key.key, worker, prefix.length > 0 ? work.tokens(prefix.length) : work.promptTokens)
     },
     heard: (worker, chain) => { known.sent(worker, chain) },
     firstByte: (worker, routing) => { work.firstByte(worker, routing) },

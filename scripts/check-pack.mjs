@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 
 /** Folders under dist/ that hold code of the package. */
-const code = ['auth', 'core', 'disaggregation', 'discovery', 'discovery/kubernetes', 'openai', 'options', 'plugins', 'policies', 'routes', 'server', 'simulator', 'simulator/kv']
+const code = ['auth', 'core', 'core/http1', 'disaggregation', 'discovery', 'discovery/kubernetes', 'openai', 'options', 'plugins', 'policies', 'routes', 'server', 'server/processes', 'simulator', 'simulator/kv']
 const allowed = new RegExp(`^(package\\.json|README\\.md|LICENSE|CHANGELOG\\.md|docs/[\\w/-]+\\.(md|svg)|dist/((${code.join('|')})/)?[\\w-]+\\.(js|d\\.ts))$`)
 const needed = [
   'package.json', 'README.md', 'LICENSE', 'CHANGELOG.md', 'docs/options.md',

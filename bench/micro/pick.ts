@@ -13,7 +13,7 @@ const finished = { ok: true, firstByteMs: 1, durationMs: 2, promptTokens: undefi
 
 /** Microseconds of a conversation that was seen before, whatever the size of the fleet. */
 const budgets: Record<PolicyName, number> = {
-  cache_aware: 0.8,
+  cache_aware: 1.5,
   consistent_hash: 0.9,
   least_load: 0.6,
   power_of_two: 0.2,
@@ -21,15 +21,15 @@ const budgets: Record<PolicyName, number> = {
   rendezvous_hash: 0.4,
   round_robin: 0.2,
   sticky_least_loaded: 1.5,
-  sticky_until_saturated: 3
+  sticky_until_saturated: 5
 }
 /** Microseconds of one that was not, and of each worker where that is in the policy's nature. */
 const newBudgets: Partial<Record<PolicyName, { fixed: number, worker: number }>> = {
-  cache_aware: { fixed: 4, worker: 0 },
+  cache_aware: { fixed: 6, worker: 0 },
   consistent_hash: { fixed: 1.3, worker: 0 },
   rendezvous_hash: { fixed: 12, worker: 0.55 },
   sticky_least_loaded: { fixed: 4, worker: 0 },
-  sticky_until_saturated: { fixed: 6, worker: 0 }
+  sticky_until_saturated: { fixed: 10, worker: 0 }
 }
 
 function fleet (count: number): Worker[] {

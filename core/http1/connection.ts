@@ -45,7 +45,11 @@ export const onread = {
   buffer: Buffer.allocUnsafeSlow(65_536),
   // Node calls it on the socket
   callback (this: unknown, size: number, bytes: Uint8Array): boolean {
-    return (this as ReadingSocket)[kConnection]?.read(bytes as Buffer, size) ?? true
+    const socket = this as ReadingSocket
+    const connection = socket[kConnection]
+    // a worker that speaks before it was asked
+    if (connection === undefined) socket.destroy()
+    return connection?.read(bytes as Buffer, size) ?? true
   }
 }
 

@@ -62,7 +62,7 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
   const { router } = server
   follower.follow(router)
   const reporter = new Reporter(router, worker => follower.numberOf(worker), channel.post)
-  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped)
+  countDropped(router.metricsRegistry, () => reporter.prefixes.dropped + follower.dropped)
 
   let ending: Promise<number> | undefined
   const end = (how: EndOptions): Promise<number> => {
@@ -72,7 +72,7 @@ async function run ({ options: whole, index, sources }: StartMessage): Promise<v
   router.decisions.others = async filter => await channel.ask('decisions', filter, adminMs)
   channel.answers = {
     decisions: filter => router.decisions.page(filter),
-    alive: () => {},
+    alive: () => follower.settled(),
     metrics: async () => {
       reporter.flush()
       return await readMetrics(router.metricsRegistry)

@@ -2,10 +2,8 @@
 import type { FastifyInstance } from 'fastify'
 import type { Worker } from '../../core/worker.ts'
 import type { DiscoverySource, SourceHealth } from '../../discovery/discovery.ts'
-import { chainOf } from '../../openai/prefix-chain.ts'
-import { disaggregationOf } from '../../plugins/disaggregation.ts'
-import type { Counts, News, Prefixes, SourceView, WorkerView } from './messages.ts'
-import { eachPrefix } from './prefix-batch.ts'
+import { Learner } from './learner.ts'
+import type { Counts, News, SourceView, WorkerView } from './messages.ts'
 
 /** A source that another process runs. */
 class FollowedSource implements DiscoverySource {
@@ -33,6 +31,7 @@ export class Follower {
   private readonly byNumber = new Map<number, Worker>()
   private readonly numbers = new WeakMap<Worker, number>()
   private router: FastifyInstance | undefined
+  private learner: Learner | undefined
 
   constructor (sources: readonly SourceView[]) {
     this.sources = sources.map(source => new FollowedSource(source))
@@ -41,6 +40,7 @@ export class Follower {
   /** Begins to keep a router's fleet. */
   follow (router: FastifyInstance): void {
     this.router = router
+    this.learner = new Learner(router, number => this.byNumber.get(number))
     router.workers.on('removed', worker => {
       const number = this.numbers.get(worker)
       if (number !== undefined && this.byNumber.get(number) === worker) this.byNumber.delete(number)
@@ -50,6 +50,16 @@ export class Follower {
   /** By what number the primary knows a worker, or knew it. */
   numberOf (worker: Worker): number | undefined {
     return this.numbers.get(worker)
+  }
+
+  /** Conversations that came too fast to be taken in. */
+  get dropped (): number {
+    return this.learner?.dropped ?? 0
+  }
+
+  /** Resolves when all that was heard so far holds. */
+  async settled (): Promise<void> {
+    await this.learner?.settled()
   }
 
   hear (news: News): void {
@@ -62,7 +72,7 @@ export class Follower {
       if (source !== undefined) source.seen = health
     }
     if (news.counts !== undefined) this.count(router, news.counts)
-    for (const prefixes of news.prefixes ?? []) this.learn(router, prefixes)
+    if (news.prefixes !== undefined) this.learner?.learn(news.prefixes)
     for (const [response, worker] of news.responses ?? []) router.responseAffinity.set(response, worker)
     for (const [session, model, number] of news.sessions ?? []) {
       const worker = this.byNumber.get(number)
@@ -87,18 +97,6 @@ export class Follower {
     for (let i = 0; i + 2 < counts.length; i += 3) {
       const worker = this.byNumber.get(counts[i] ?? 0)
       if (worker !== undefined) workers.setElsewhere(worker, counts[i + 1] ?? 0, counts[i + 2] ?? 0)
-    }
-  }
-
-  private learn (router: FastifyInstance, prefixes: Prefixes): void {
-    const { balancer } = router
-    const disaggregation = disaggregationOf(router)
-    for (const [number, hashes] of eachPrefix(prefixes)) {
-      const worker = this.byNumber.get(number)
-      if (worker === undefined) continue
-      const chain = chainOf(hashes)
-      balancer.policyOf(worker.role).heard?.(worker, chain)
-      if (disaggregation !== undefined && worker.role === 'decode') disaggregation.heard(worker, chain)
     }
   }
 }

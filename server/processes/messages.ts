@@ -100,7 +100,7 @@ export interface MetricData {
 /** What one process asks another, and the answers. */
 export interface Questions {
   /** To a child. Everything told before has been applied when it answers. */
-  alive: { ask: undefined, answer: undefined }
+  alive: { ask: undefined, answer: void }
   /** To a child. Its last report has been sent before. */
   metrics: { ask: undefined, answer: readonly MetricData[] }
   /** To a child: the options that hold from now on. */

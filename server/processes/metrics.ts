@@ -53,6 +53,8 @@ export class FleetMetrics {
   private readonly family: () => Family
   private readonly last = new Map<Child, readonly MetricData[]>()
   private retired: MetricData[][] = []
+  /** Whose metrics are among the retired: what they might say yet is in there. */
+  private readonly ended = new WeakSet<Child>()
   private underWay: Promise<string> | undefined
 
   /** @param router the primary's, which knows the fleet for all */
@@ -75,6 +77,8 @@ export class FleetMetrics {
 
   /** A child has ended, and told these before, if it could. */
   retire (child: Child, metrics = this.last.get(child)): void {
+    if (this.ended.has(child)) return
+    this.ended.add(child)
     this.last.delete(child)
     if (metrics !== undefined) this.retired.push(lasting(metrics))
   }
@@ -84,7 +88,7 @@ export class FleetMetrics {
       // one that has just been started has nothing to tell
       if (child.state === 'starting') return
       const told = await child.channel.ask('metrics', undefined, patienceMs).catch(() => undefined)
-      if (told !== undefined && child.state !== 'gone') this.last.set(child, told)
+      if (told !== undefined && !this.ended.has(child)) this.last.set(child, told)
     }))
     // the reports of the children have come with their answers: what the primary knows of workers is of this moment
     const own = await readMetrics(this.router.metricsRegistry)

@@ -79,7 +79,7 @@ export class Outbox<Worker> {
   response (responses: ReadonlyArray<readonly [response: string, worker: string]>): void {
     this.responses.push(...responses)
     if (this.responses.length > maxWaitingResponses) this.responses = this.responses.slice(-maxWaitingResponses)
-    this.pace.now()
+    this.pace.soon()
   }
 
   session (sessions: Sessions): void {

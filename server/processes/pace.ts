@@ -25,7 +25,13 @@ export class Pace {
     if (!this.busy) this.arm()
   }
 
-  /** Sends what there is now, however soon after the last. */
+  /** Sends what there is now, or as soon as the last is on its way. */
+  soon (): void {
+    if (this.busy) this.due = true
+    else this.now()
+  }
+
+  /** Sends what there is now, whatever became of the last. */
   now (): void {
     clearTimeout(this.timer)
     this.due = false

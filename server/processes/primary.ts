@@ -1,6 +1,4 @@
 // The first of several processes: takes no requests, but starts and ends those that do, looks after the fleet, and speaks for all.
-import cluster from 'node:cluster'
-import { fileURLToPath } from 'node:url'
 import closeWithGrace from 'close-with-grace'
 import Fastify, { LogController } from 'fastify'
 import type { FastifyInstance } from 'fastify'
@@ -22,14 +20,14 @@ import { cutOffError, notOurs, simulatedFleet, summaryPatienceMs } from '../serv
 import { settled, summary } from '../summary.ts'
 import type { Addresses } from '../summary.ts'
 import { answerAdmin } from './admin.ts'
+import { forker } from './fork.ts'
 import { Hub } from './hub.ts'
 import { countDropped, FleetMetrics } from './metrics.ts'
-import { rescueConnections } from './rescue.ts'
 import { StartFailure, Supervisor } from './supervisor.ts'
-import type { Child, Failure, ProcessHandle } from './supervisor.ts'
+import type { Child, Failure } from './supervisor.ts'
 
 /** A child gets so long to apply options, or to show that it has heard of a change of the fleet. */
-const childMs = 2000
+const childMs = 10_000
 
 /** Options of what only children have: who callers are, and what the admin routes ask of theirs. */
 const childrensOnly: ReadonlySet<string> = new Set([
@@ -46,13 +44,16 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
   const given = new WeakMap<Child, RouterOptions>()
   const terminal = process.stdout.isTTY === true
   const { log, release, setLevel } = await createLogger(options, terminal)
+  const fork = forker(() => log.warn('a connection of a process that ended is relayed to another'))
+  // they load their code while this process makes the fleet they ask for
+  const early = Array.from({ length: processes }, fork)
   const simulators = await simulatedFleet(options)
   const workerUrls = simulators.length > 0 ? simulators.map(simulator => simulator.url) : options.workerUrls
 
   let page = async (): Promise<string> => ''
   const { app, router } = await makeFleet(options, workerUrls, log, () => page())
   const hub = new Hub(router)
-  const supervisor = new Supervisor(processes, systemClock, forker(() => log.warn('a connection of a process that ended is relayed to another')), asking => ({
+  const supervisor = new Supervisor(processes, systemClock, () => early.shift() ?? fork(), asking => ({
     async decisions (filter) {
       const others = supervisor.children.filter(child => child !== asking)
       // a process that does not answer is left out
@@ -127,8 +128,6 @@ export async function serveByProcesses (loaded: LoadedOptions & { command: 'serv
     })()
     return ended
   }
-  // whatever ends this process: nobody is left without it
-  process.once('exit', () => supervisor.kill())
   closeWithGrace({ delay: false, logger: log, skip: terminal ? notOurs : [...notOurs, 'SIGHUP'] }, async ({ signal, err }) => {
     release()
     if (err !== undefined) log.fatal({ err }, 'ending after an error nobody caught')
@@ -187,27 +186,6 @@ async function makeFleet (options: RouterOptions, workerUrls: readonly string[],
     ...own, workerUrls, metricsListener: { contentType: 'text/plain; version=0.0.4; charset=utf-8', metrics }, extend (scope) { router = scope }
   })
   return { app, router }
-}
-
-/** What starts a child, on any port it asks for: this process takes the connections and hands them on in turn. */
-function forker (rescued: () => void): () => ProcessHandle {
-  const own = import.meta.url
-  cluster.schedulingPolicy = cluster.SCHED_RR
-  cluster.setupPrimary({ exec: fileURLToPath(new URL(own.endsWith('.ts') ? './child.ts' : './child.js', own)), args: [], serialization: 'advanced' })
-  return () => {
-    const worker = cluster.fork()
-    rescueConnections(worker, rescued)
-    // one that ends while it is told something: its end is heard of
-    worker.on('error', () => {})
-    return {
-      send (message, sent) {
-        if (worker.isConnected()) worker.process.send(message, undefined, undefined, sent)
-        else sent()
-      },
-      kill (signal) { worker.process.kill(signal) },
-      on: (event: 'message' | 'exit', listener: (...args: never[]) => void) => worker.on(event, listener as (...args: unknown[]) => void)
-    }
-  }
 }
 
 /** What all have made of a change: ignored is what nobody took. */

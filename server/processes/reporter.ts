@@ -69,7 +69,7 @@ export class Reporter {
     calls.on('responseId', (call, id) => {
       this.responses.push([id, call.assignment.worker.id])
       if (this.responses.length > maxResponses) this.responses.shift()
-      if (this.responses.length === 1) setImmediate(() => this.flush())
+      if (this.responses.length === 1) setImmediate(() => this.pace.soon())
     })
   }
 

@@ -23,8 +23,8 @@ const killMs = 5000
 export interface ProcessHandle {
   send (message: ToChild | QuestionMessage | AnswerMessage, sent: () => void): void
   kill (signal: NodeJS.Signals): void
-  on (event: 'message', listener: (message: ToPrimary) => void): unknown
-  on (event: 'exit', listener: (code: number | null, signal: NodeJS.Signals | null) => void): unknown
+  /** Hears of it from now on, and of what came before. */
+  follow (message: (message: ToPrimary) => void, exit: (code: number | null, signal: NodeJS.Signals | null) => void): void
 }
 
 /** One child process. */
@@ -47,7 +47,7 @@ export interface Failure {
 export interface SupervisorEvents {
   message: [child: Child, message: Exclude<ToPrimary, QuestionMessage | AnswerMessage>]
   serving: [child: Child]
-  /** A child has ended. */
+  /** A child has ended; expected: as it was told to. */
   gone: [child: Child, why: string, expected: boolean]
   failed: [failure: Failure]
 }
@@ -156,8 +156,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     place.current = child
     this.alive.add(child)
     child.channel.answers = this.answersFor(child)
-    handle.on('message', message => this.take(child, message))
-    handle.on('exit', (code, signal) => this.exited(child, code, signal))
+    handle.follow(message => this.take(child, message), (code, signal) => this.exited(child, code, signal))
   }
 
   private take (child: Tracked, message: ToPrimary): void {
@@ -192,7 +191,7 @@ export class Supervisor extends EventEmitter<SupervisorEvents> {
     this.alive.delete(child)
     child.channel.close()
     const why = signal === null ? `ended with ${code}` : `was ended by ${signal}`
-    this.emit('gone', child, why, state === 'leaving')
+    this.emit('gone', child, why, this.ending)
     if (this.ending) {
       if (this.alive.size === 0) this.emptied?.()
       return

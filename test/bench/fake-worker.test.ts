@@ -46,6 +46,20 @@ t.test('requests', { skip }, async t => {
   t.equal(await workers.close(), 0)
 })
 
+t.test('both legs of a split request', { skip }, async t => {
+  const workers = await startWorkers(native, { events: 2 })
+  const port = Number(new URL(workers.urls[0] ?? '').port)
+  const legs = (params: object, stream = false): string => JSON.stringify({ ...JSON.parse(chat(stream, 'x'.repeat(9000))) as object, kv_transfer_params: params })
+  const prefilled = await send(port, { path, body: legs({ do_remote_decode: true, do_remote_prefill: false }) })
+  const { kv_transfer_params: params } = JSON.parse(prefilled.body.toString()) as { kv_transfer_params: object }
+  t.match(params, { do_remote_prefill: true, remote_block_ids: [[1]], remote_request_id: String })
+  t.match(JSON.parse((await send(port, { path, body: legs(params) })).body.toString()), { id: 'chatcmpl-abcdefghijklmnop', choices: [{}] })
+  t.ok((await send(port, { path, body: legs(params, true) })).complete)
+  t.equal((await send(port, { path, body: legs({ ...params, remote_request_id: 'chatcmpl-q' }) })).status, 400, 'blocks that nobody keeps')
+  t.match(await workers.stats(), { prefills: 1, decodes: 2, answers: 1, streams: 1, bad: 1 })
+  t.equal(await workers.close(), 0)
+})
+
 t.test('several requests on a connection, and in one piece', { skip }, async t => {
   const workers = await startWorkers(native, { events: 2 })
   const port = Number(new URL(workers.urls[0] ?? '').port)

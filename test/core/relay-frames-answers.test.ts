@@ -1,6 +1,9 @@
 // However an answer is framed by the worker, and whatever the client speaks, the client gets the same bytes, framed for it, each piece in one write where it is small.
-import type { Socket } from 'node:net'
+import { once } from 'node:events'
+import { createServer } from 'node:http'
+import type { AddressInfo, Socket } from 'node:net'
 import t from 'tap'
+import { Relay } from '../../core/relay.ts'
 import { until } from '../helpers/until.ts'
 import { ask, chunk, dial, get, oldGet, rawWorker, router, unchunked } from './wire.ts'
 
@@ -77,14 +80,18 @@ t.test('an answer that came whole goes out in one piece, and so does each chunk'
   let upstream: Socket | undefined
   const worker = await rawWorker(t, (socket, request) => {
     upstream = socket
-    socket.write(request.startsWith('GET /whole') ? 'HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n' + 'x'.repeat(300) : chunkedHead + chunk('data: 0\n\n'))
+    if (request.startsWith('GET /whole')) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 300\r\n\r\n' + 'x'.repeat(297) + 'end')
+    else if (request.startsWith('GET /chunks')) socket.write(chunkedHead + chunk('some') + chunk('more') + '0\r\n\r\n')
+    else socket.write(chunkedHead + chunk('data: 0\n\n'))
   })
   const { port } = await router(t, worker.port)
-  const whole = dial(t, port, 'GET /whole HTTP/1.1\r\nHost: a\r\n\r\n')
-  const pieces: string[] = []
-  whole.on('data', piece => { pieces.push(piece.toString('latin1')) })
-  await until('it came', () => pieces.join('').endsWith('xxx'))
-  t.equal(pieces.length, 1)
+  for (const [path, end] of [['/whole', 'end'], ['/chunks', `${chunk('somemore')}0\r\n\r\n`]] as const) {
+    const whole = dial(t, port, `GET ${path} HTTP/1.1\r\nHost: a\r\n\r\n`)
+    const pieces: string[] = []
+    whole.on('data', piece => { pieces.push(piece.toString('latin1')) })
+    await until('it came', () => pieces.join('').endsWith(end))
+    t.equal(pieces.length, 1, path)
+  }
 
   const stream = dial(t, port, get)
   const events: string[] = []
@@ -98,6 +105,24 @@ t.test('an answer that came whole goes out in one piece, and so does each chunk'
   upstream?.write('0\r\n\r\n')
   await until('the end', () => stream.destroyed)
   t.equal(events.slice(5).join(''), '0\r\n\r\n')
+})
+
+t.test('what was to go out with the end goes out before whatever else comes: more of the answer, or that it broke off', async t => {
+  const controller = { ending: true, aborted: false, paused: false, reason: null, rawHeaders: ['Content-Type', 'text/event-stream'], abort () {}, pause () {}, resume () {} }
+  for (const then of ['more', 'end', 'error'] as const) {
+    const server = createServer((_request, reply) => {
+      const relay = new Relay(reply, { takeOver: () => [], failed () {}, lastWords: () => Buffer.from('data: broken\n\n') })
+      relay.onResponseStart(controller, 200, {}, 'OK')
+      relay.onResponseData(controller, Buffer.from('data: 1\n\n'))
+      if (then === 'more') relay.onResponseData(controller, Buffer.from('data: 2\n\n'))
+      if (then === 'error') relay.onResponseError(controller, new Error('broken'))
+      else relay.onResponseEnd()
+    }).listen(0, '127.0.0.1')
+    t.teardown(() => server.close())
+    await once(server, 'listening')
+    const { body } = await ask(t, (server.address() as AddressInfo).port, get)
+    t.same(unchunked(body), { text: 'data: 1\n\n' + { more: 'data: 2\n\n', end: '', error: 'data: broken\n\n' }[then], complete: true })
+  }
 })
 
 t.test('the connection goes on after an answer of each kind', async t => {

@@ -80,7 +80,7 @@ t.test('newest first, filtered, and bounded', async t => {
 t.test('each attempt, one that waits, and one whose client left', async t => {
   const failing = await startRawWorker(t, (_request, response) => { response.writeHead(500).end('{}') })
   const waiting = await startRawWorker(t, () => {})
-  const { url, port, router } = await startRouter(t, { workerUrls: [failing.url], policy: 'least_load', retryInitialBackoffMs: 1, retryMaxRetries: 2 })
+  const { url, port, router } = await startRouter(t, { workerUrls: [failing.url], policy: 'least_load', decisionRingSize: 2, retryInitialBackoffMs: 1, retryMaxRetries: 2 })
   t.equal((await post(url + '/v1/completions', {}, { 'x-request-id': 'twice' })).status, 500)
   await until('both settled', async () => (await read(url)).decisions.every(decision => decision['end'] === 'completed'))
   t.match((await read(url)).decisions, [{ request_id: 'twice', status: 500 }, { request_id: 'twice', status: 500 }])
@@ -91,9 +91,29 @@ t.test('each attempt, one that waits, and one whose client left', async t => {
   const socket = await sendRaw(port, '/v1/completions', {})
   await until('it arrived', () => waiting.requests.length === 1)
   t.match((await read(url, '?limit=1')).decisions, [{ worker: waiting.url, reason: 'only_candidate', end: null, status: null, first_byte_ms: null, duration_ms: null }])
+  t.equal((await read(url)).kept, 2, 'in a slot that was used before')
   socket.destroy()
   await until('settled', async () => (await read(url, '?limit=1')).decisions[0]?.['end'] === 'client_gone')
   t.match((await read(url, '?limit=1')).decisions, [{ status: null, first_byte_ms: null, duration_ms: Number }])
+})
+
+t.test('a call that ends after the size was changed is not taken for another', async t => {
+  const answers: Array<() => void> = []
+  const worker = await startRawWorker(t, (_request, response) => { answers.push(() => response.end('{}')) })
+  const { url, router } = await startRouter(t, { workerUrls: [worker.url] })
+  const first = post(url + '/v1/completions', {})
+  await until('the first', () => answers.length === 1)
+  router.decisions.configure({ decisionRingSize: 0 })
+  router.decisions.configure({ decisionRingSize: 3 })
+  const second = post(url + '/v1/completions', {}, { 'x-request-id': 'second' })
+  await until('the second', () => answers.length === 2)
+  answers[0]?.()
+  t.equal((await first).status, 200)
+  await until('no lease of the first', () => router.workers.list()[0]?.inFlight === 1)
+  t.match((await read(url)).decisions, [{ request_id: 'second', end: null }])
+  answers[1]?.()
+  t.equal((await second).status, 200)
+  await until('settled', async () => (await read(url)).decisions[0]?.['end'] === 'completed')
 })
 
 t.test('both legs of a request that is split', async t => {
@@ -129,14 +149,14 @@ t.test('estimates of a policy', async t => {
 })
 
 t.test('the ring keeps the last ones, in order', async t => {
-  fc.assert(fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(40), (size, count) => {
-    const ring = new DecisionRing(size)
+  fc.assert(fc.property(fc.integer({ min: 1, max: 9 }), fc.nat(40), fc.nat(20), (size, count, before) => {
+    const ring = new DecisionRing(size, before)
     for (let i = 1; i <= count; i++) ring.take().requestId = String(i)
     const kept = Array.from(ring.newest(), slot => Number(slot.requestId))
     const expected = Array.from({ length: Math.min(size, count) }, (_, i) => count - i)
     if (kept.join() !== expected.join() || ring.length !== kept.length) throw new Error(`${kept.join(' ')}, not ${expected.join(' ')}`)
-    for (let serial = 0; serial <= count + 1; serial++) {
-      if ((ring.at(serial)?.requestId ?? '') !== (kept.includes(serial) ? String(serial) : '')) throw new Error(`slot of ${serial}`)
+    for (let nth = 0; nth <= count + 1; nth++) {
+      if ((ring.at(before + nth)?.requestId ?? '') !== (kept.includes(nth) ? String(nth) : '')) throw new Error(`slot of ${nth}`)
     }
   }), { seed: 81, numRuns: 200 })
   t.pass('no counterexample')

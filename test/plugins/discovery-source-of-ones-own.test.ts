@@ -47,3 +47,21 @@ t.test('a source that changes its mind', async t => {
   await app.close()
   t.equal(stopped, 1)
 })
+
+t.test('a fleet that is looked after elsewhere', async t => {
+  const source: DiscoverySource = { name: 'theirs', start: async () => {}, stop: async () => {}, health: () => ({ ok: true, detail: 'as they say' }) }
+  let router: FastifyInstance | undefined
+  const app = Fastify()
+  t.teardown(() => app.close())
+  // whoever were asked would be found dead
+  await app.register(vllmRouter, { workerUrls: ['http://127.0.0.1:1'], followed: [source], extend: scope => { router = scope } })
+  await app.ready()
+  if (router === undefined) throw new Error('no scope')
+  t.equal(router.hasDecorator('prober'), false)
+  t.same((await app.inject('/list_workers')).json(), { urls: [] }, 'its own options name no workers')
+  router.workers.apply('theirs', [{ url: 'http://127.0.0.1:9' }])
+  t.match((await app.inject('/readiness')).json(), { status: 'not_ready', sources: [{ name: 'theirs', detail: 'as they say' }] })
+  for (const worker of router.workers.list()) router.workers.setState(worker, 'ready', 'they say so')
+  t.match((await app.inject('/readiness')).json(), { status: 'ready', healthy_workers: 1 })
+  t.match((await app.inject('/workers')).json(), { workers: [{ state: 'ready', reason: 'they say so', sources: ['theirs'] }] })
+})

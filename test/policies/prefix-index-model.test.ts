@@ -6,7 +6,7 @@ import type { PrefixChain } from '../../policies/policy.ts'
 import { PrefixIndex } from '../../policies/prefix-index.ts'
 import { fleet, nth } from './setup.ts'
 
-interface Entry { worker: Worker, hash: number, bytes: number }
+interface Entry { worker: Worker, hash: number, bytes: number, before: number | undefined }
 
 /** The same rules, told plainly: entries in one list, least recently sent first. */
 class Naive {
@@ -31,13 +31,21 @@ class Naive {
     return this.entries.some(entry => entry.worker === worker && entry.hash === hash)
   }
 
-  insert (worker: Worker, { hashes, ends }: PrefixChain): void {
-    const fits = hashes.filter((_, i) => i < this.maxEntries && nth(ends, i) <= this.maxBytes).length
+  /** Different blocks known to follow one. */
+  after (hash: number): number {
+    return new Set(this.entries.filter(({ before }) => before === hash).map(entry => entry.hash)).size
+  }
+
+  insert (worker: Worker, { hashes, ends }: PrefixChain, room = Infinity): void {
+    const bytes = Math.min(room, this.maxBytes)
+    const fits = hashes.filter((_, i) => i < this.maxEntries && nth(ends, i) <= bytes).length
+    const drop = (): void => { this.entries.splice(this.entries.findIndex(entry => entry.worker === worker), 1) }
+    if (fits > 0) while (this.bytes(worker) > bytes) drop()
     for (let i = fits - 1; i >= 0; i--) {
       const hash = nth(hashes, i)
       this.entries = this.entries.filter(entry => entry.worker !== worker || entry.hash !== hash)
-      this.entries.push({ worker, hash, bytes: nth(ends, i) - (ends[i - 1] ?? 0) })
-      while (this.bytes(worker) > this.maxBytes) this.entries.splice(this.entries.findIndex(entry => entry.worker === worker), 1)
+      this.entries.push({ worker, hash, bytes: nth(ends, i) - (ends[i - 1] ?? 0), before: hashes[i - 1] })
+      while (this.bytes(worker) > bytes) drop()
       while (this.entries.length > this.maxEntries) this.entries.shift()
     }
   }
@@ -63,7 +71,7 @@ const chain: fc.Arbitrary<PrefixChain> = fc.array(fc.nat(2), { maxLength: 9 }).m
 })
 
 const step = fc.oneof(
-  { weight: 12, arbitrary: fc.record({ worker: fc.nat(4), chain }) },
+  { weight: 12, arbitrary: fc.record({ worker: fc.nat(4), chain, room: fc.constantFrom(undefined, 30, 60) }) },
   { weight: 1, arbitrary: fc.record({ worker: fc.nat(4) }) }
 )
 
@@ -78,8 +86,8 @@ t.test('any sequence', async t => {
       const worker = nth(workers, step.worker)
       if ('chain' in step) {
         const before = naive.entries.length
-        naive.insert(worker, step.chain)
-        index.insert(worker, step.chain)
+        naive.insert(worker, step.chain, step.room)
+        index.insert(worker, step.chain, step.room)
         for (const hash of step.chain.hashes) seen.add(hash)
         if (naive.entries.length < before + step.chain.hashes.length) dropped++
         const held = step.chain.hashes.filter(hash => naive.has(worker, hash)).length
@@ -97,6 +105,13 @@ t.test('any sequence', async t => {
         if (index.size(worker) !== naive.of(worker).length) throw new Error('size')
         for (const hash of seen) if (index.holds(worker, hash) !== naive.has(worker, hash)) throw new Error('membership')
       }
+      for (const hash of seen) {
+        if (index.continuations(hash) !== naive.after(hash)) throw new Error('continuations')
+        if (index.holders(hash) !== naive.entries.filter(entry => entry.hash === hash).length) throw new Error('holders')
+      }
+      const ends = new Set(naive.entries.map(entry => entry.hash))
+      for (const { before } of naive.entries) if (before !== undefined) ends.delete(before)
+      if (index.conversations !== ends.size) throw new Error(`${index.conversations} conversations, not ${ends.size}`)
       for (const hash of seen) if (index.has(hash) !== naive.entries.some(entry => entry.hash === hash)) throw new Error('a block nobody holds')
     }
   }), { seed: 31, numRuns: 200 })

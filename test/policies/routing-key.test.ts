@@ -1,7 +1,7 @@
 // The key of a request: headers in their order, then session, then opening; nothing gives none.
 import fc from 'fast-check'
 import t from 'tap'
-import { kept, keyHeaders, keysOfSession, routingKey } from '../../policies/routing-key.ts'
+import { headersOf, kept, keyHeaders, keysOfSession, routingKey } from '../../policies/routing-key.ts'
 import { ringHashHex } from '../../policies/ring-hash.ts'
 import { RequestRouting } from '../../openai/routing.ts'
 import { bytesOf, routing } from '../helpers/routing.ts'
@@ -70,6 +70,14 @@ t.test('other headers on request, or none', async t => {
   const headers = { 'x-request-id': 'r', 'x-mine': 'm' }
   t.equal(routingKey(routing({ headers, session: 'user:u' }), ['x-mine'])?.key, 'header:x-mine:m')
   t.equal(routingKey(routing({ headers, session: 'user:u' }), [])?.key, 'user:u')
+})
+
+t.test('headers of an option, or else those that suit a policy', async t => {
+  t.same(headersOf({ sessionHeaders: ['x-mine', 'x-request-id'] }, new Set(['x-request-id'])), ['x-mine', 'x-request-id'])
+  for (const options of [{}, { sessionHeaders: [] }]) {
+    t.same(headersOf(options), keyHeaders)
+    t.same(headersOf(options, new Set(['x-request-id'])), keyHeaders.filter(name => name !== 'x-request-id'))
+  }
 })
 
 t.test('what a session may be known by has the keys of requests', async t => {

@@ -43,6 +43,24 @@ t.test('where as many sessions are, requests in flight decide', async t => {
   t.same(it.policy.pick(it.candidates, session('new')), { worker: it.workers[1], reason: 'lower_load', session: 'header' })
 })
 
+t.test('an id that every request has anew hides no session', async t => {
+  const it = bench(8)
+  const turn = (i: number): Routing => routing({ headers: { 'x-request-id': `r${i}` }, session: 'session:a' })
+  const { worker } = serve(it.policy, it.candidates, turn(0))
+  for (let i = 1; i < 10; i++) t.same(serve(it.policy, it.candidates, turn(i)), { worker, reason: 'session', session: 'session' })
+  const named = bench(8, { sessionHeaders: ['x-request-id'] })
+  for (let i = 0; i < 16; i++) serve(named.policy, named.candidates, turn(i))
+  t.same(counts(named), Array(8).fill(2), 'unless somebody says that it names one')
+})
+
+t.test('sessions count before requests', async t => {
+  const it = bench(2)
+  const home = serve(it.policy, it.candidates, session('one')).worker
+  const other = it.workers.find(worker => worker !== home) as Worker
+  for (let i = 0; i < 50; i++) other.acquire()
+  t.same(it.policy.pick(new Candidates(it.workers), session('two')), { worker: other, reason: 'lower_load', session: 'header' })
+})
+
 t.test('a conversation is a session, too; what cannot be told apart is spread and not remembered', async t => {
   const it = bench(4)
   const first = serve(it.policy, it.candidates, conversation('system', 'question')).worker
@@ -165,6 +183,16 @@ t.test('a table that is full forgets the one not used for longest, about', async
   t.ok(used.every(({ reason }) => reason === 'header'))
   for (const i of [0, 1, 2, 3, 4]) t.equal(it.policy.pick(it.candidates, session(i)).reason, 'header', `session ${i} is known`)
   t.not(it.policy.pick(it.candidates, session(50)).reason, 'header')
+})
+
+t.test('of a full table one that was used a moment ago stays, too', async t => {
+  const it = bench(2, { maxSessions: 100 })
+  for (let i = 0; i < 100; i++) serve(it.policy, it.candidates, session(i))
+  it.time.now = 1000
+  serve(it.policy, it.candidates, session(0))
+  for (let i = 100; i < 150; i++) serve(it.policy, it.candidates, session(i))
+  t.equal(it.policy.pick(it.candidates, session(0)).reason, 'header')
+  t.not(it.policy.pick(it.candidates, session(1)).reason, 'header')
 })
 
 t.test('counts are those of the table, whatever happens', async t => {

@@ -31,6 +31,18 @@ t.test('other policies know no sessions', async t => {
   t.same(await (await fetch(`${url}/finish_session?session_id=a`, { method: 'POST' })).json(), { status: 'ok', session_id: 'a' })
 })
 
+t.test('headers that an option names, in place of the known ones', async t => {
+  const workers = await startWorkers(t, 2)
+  const { url } = await startRouter(t, { workerUrls: workers.map(worker => worker.url), policy: 'consistent_hash', sessionHeaders: ['X-Mine'], explainDecisions: true })
+  const reasonOf = async (headers: Record<string, string>): Promise<string | undefined> => {
+    const answer = await post(url + '/v1/chat/completions', chat('hello'), headers)
+    await answer.text()
+    return /reason=(\w+)/.exec(answer.headers.get('x-vllm-router-decision') ?? '')?.[1]
+  }
+  t.equal(await reasonOf({ 'x-mine': 'a', 'x-request-id': 'r' }), 'header')
+  t.equal(await reasonOf({ 'x-session-id': 'a', 'x-request-id': 'r' }), 'conversation')
+})
+
 t.test('a retry leaves the session where it was', async t => {
   let failing = ''
   const workers = await Promise.all([0, 1, 2].map(async () => {

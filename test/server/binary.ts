@@ -42,6 +42,6 @@ export function run (t: Test, ...args: string[]): Running {
 /** Starts the server on free ports and waits until it says where. */
 export async function serve (t: Test, ...args: string[]): Promise<Running & { url: string }> {
   const running = run(t, '--port', '0', '--prometheus-port', '0', ...args)
-  const url = await until('the address', () => /listening on (https?:\/\/[^\s"\\]+)/.exec(running.stdout)?.[1], 15_000)
+  const url = await until('the address', () => /listening on (https?:\/\/[^\s"\\]+)/.exec(running.stdout)?.[1], 60_000)
   return Object.assign(running, { url })
 }

@@ -79,15 +79,15 @@ class Connection {
 }
 
 /** Every test of the one fleet; they go on from what those before have left. */
-t.test('a fleet of two processes', async t => {
-  const workers = await startWorkers(t, 3, { interTokenLatencyMs: 10 })
+t.test('a fleet of two processes', async fleet => {
+  const workers = await startWorkers(fleet, 3, { interTokenLatencyMs: 10 })
   const [first, second, third] = workers.map(worker => worker.url)
   const folder = mkdtempSync(join(tmpdir(), 'vllm-router-'))
-  t.teardown(() => rmSync(folder, { recursive: true }))
+  fleet.teardown(() => rmSync(folder, { recursive: true }))
   const file = join(folder, 'router.yaml')
   const config = (policy: string, perWorker = 0): void => writeFileSync(file, `worker-urls: [${first}, ${second}]\npolicy: ${policy}\nmax-concurrent-requests: 5\nqueue-size: 0\nmax-concurrent-requests-per-worker: ${perWorker}\n`)
   config('cache_aware')
-  const running = await serve(t, '--processes', '2', '--config', file, '--access-log')
+  const running = await serve(fleet, '--processes', '2', '--config', file, '--access-log')
   const { url } = running
   const metricsUrl = await until('the metrics', () => /metrics on (http[^\s"\\]+)/.exec(running.stdout)?.[1])
   const lines = (text: string): number => running.stdout.split('\n').filter(line => line.includes(text)).length
@@ -109,15 +109,15 @@ t.test('a fleet of two processes', async t => {
   async function heard (): Promise<void> {
     // who is scraped has reported first; a change waits until all have heard of it
     await scrape()
-    const answer = await new Connection(t, url).ask('POST', '/remove_worker?url=http%3A%2F%2F127.0.0.1%3A1')
-    t.equal(answer.status, 404)
+    const answer = await new Connection(fleet, url).ask('POST', '/remove_worker?url=http%3A%2F%2F127.0.0.1%3A1')
+    fleet.equal(answer.status, 404)
   }
 
-  let a = new Connection(t, url)
-  let b = new Connection(t, url)
+  let a = new Connection(fleet, url)
+  let b = new Connection(fleet, url)
   let pids: number[] = []
 
-  await t.test('ready, and both answer', async t => {
+  await fleet.test('ready, and both answer', async t => {
     t.equal((await a.ask('GET', '/readiness')).status, 200)
     t.equal((await b.ask('GET', '/readiness')).status, 200)
     pids = [await processOf(a), await processOf(b)]
@@ -127,7 +127,7 @@ t.test('a fleet of two processes', async t => {
     t.equal(lines('"worker added"'), 2, 'once a worker')
   })
 
-  await t.test('a worker added through one is there for both when the answer comes, and so is its removal', async t => {
+  await fleet.test('a worker added through one is there for both when the answer comes, and so is its removal', async t => {
     t.equal((await a.ask('POST', '/workers', { url: third, labels: { by: 'hand' } })).status, 200)
     for (const one of [a, b]) t.match((await one.ask('GET', '/workers')).text, `"url":"${third}"`)
     t.match((await b.ask('POST', `/add_worker?url=${encodeURIComponent(third ?? '')}`)).text, /"code":"duplicate_worker"|already/)
@@ -136,7 +136,7 @@ t.test('a fleet of two processes', async t => {
     for (const one of [a, b]) t.notMatch((await one.ask('GET', '/workers')).text, `"url":"${third}"`)
   })
 
-  await t.test('what is in flight in one is seen by the other', async t => {
+  await fleet.test('what is in flight in one is seen by the other', async t => {
     const inFlight = async (): Promise<Array<[number, number]>> => (JSON.parse((await b.ask('GET', '/workers')).text) as { workers: Array<{ in_flight: number, processed: number }> })
       .workers.map(worker => [worker.in_flight, worker.processed])
     const processed = (await inFlight()).reduce((sum, [, count]) => sum + count, 0)
@@ -152,13 +152,14 @@ t.test('a fleet of two processes', async t => {
     await heard()
     t.same((await inFlight()).map(([count]) => count), [0, 0])
     // another connection to the same process
-    for (let next = new Connection(t, url); ; next = new Connection(t, url)) {
+    for (let next = new Connection(fleet, url); ; next = new Connection(fleet, url)) {
       a = next
       if (await processOf(a) === pids[0]) break
     }
   })
 
-  await t.test('a conversation that one has sent to a worker goes there from the other', async t => {
+  await fleet.test('a conversation that one has sent to a worker goes there from the other', async t => {
+    t.same([await processOf(a), await processOf(b)], pids)
     const decision = { 'x-vllm-router-explain': '1' }
     for (let i = 0; i < 4; i++) {
       const text = `${i} is what this long conversation is about. `.repeat(40)
@@ -179,7 +180,8 @@ t.test('a fleet of two processes', async t => {
     t.match(String(again.headers['x-vllm-router-decision']), /prefix_miss/, 'both have forgotten')
   })
 
-  await t.test('a response can be asked for through the other', async t => {
+  await fleet.test('a response can be asked for through the other', async t => {
+    t.same([await processOf(a), await processOf(b)], pids)
     for (let i = 0; i < 4; i++) {
       const made = await a.ask('POST', '/v1/responses', { model: 'simulated', input: 'a', max_output_tokens: 2 })
       sent += 2
@@ -189,7 +191,7 @@ t.test('a fleet of two processes', async t => {
     }
   })
 
-  await t.test('limits add up', async t => {
+  await fleet.test('limits add up', async t => {
     const before = await scrape()
     const many = Array.from({ length: 12 }, () => new Connection(t, url))
     const answers = await Promise.all(many.map(one => one.chat('at once', { stream: true, max_tokens: 10_000 })))
@@ -202,7 +204,7 @@ t.test('a fleet of two processes', async t => {
     sent += 12
   })
 
-  await t.test('metrics add up', async t => {
+  await fleet.test('metrics add up', async t => {
     const page = await scrape()
     t.equal(page.sum('requests_total'), sent)
     t.equal(page.sum('request_duration_seconds_count'), sent)
@@ -214,7 +216,7 @@ t.test('a fleet of two processes', async t => {
     t.equal(page.series.length, new Set(page.series).size)
   })
 
-  await t.test('options change in both', async t => {
+  await fleet.test('options change in both', async t => {
     config('round_robin')
     running.child.kill('SIGHUP')
     await until('the change', () => lines('options changed: --policy') === 1, 15_000)
@@ -222,7 +224,7 @@ t.test('a fleet of two processes', async t => {
     t.equal(lines('with the next start only'), 0)
   })
 
-  await t.test('the bound on a worker is one for both', async t => {
+  await fleet.test('the bound on a worker is one for both', async t => {
     config('round_robin', 1)
     running.child.kill('SIGHUP')
     await until('the change', () => lines('options changed: --max-concurrent-requests-per-worker') === 1, 15_000)
@@ -251,7 +253,7 @@ t.test('a fleet of two processes', async t => {
     await until('all have ended', async () => (await scrape()).sum('running_requests') === 0)
   })
 
-  await t.test('one that is killed is replaced: only its own clients notice, and counters do not go back', async t => {
+  await fleet.test('one that is killed is replaced: only its own clients notice, and counters do not go back', async t => {
     const stream = await b.chat('go on', { stream: true, max_tokens: 100 })
     sent++
     const before = await scrape()
@@ -275,7 +277,7 @@ t.test('a fleet of two processes', async t => {
     t.equal(after.sum('requests_total'), sent, 'what it had told is kept')
     t.equal(after.sum('running_requests'), 0)
     // the new one knows what there is to know
-    for (let next = new Connection(t, url); ; next = new Connection(t, url)) {
+    for (let next = new Connection(fleet, url); ; next = new Connection(fleet, url)) {
       a = next
       const pid = await processOf(a)
       if (pid !== pids[1]) {
@@ -285,11 +287,11 @@ t.test('a fleet of two processes', async t => {
     }
     t.match((await a.ask('GET', '/get_server_info')).text, /"policy":"round_robin"/)
     t.equal((await a.ask('GET', '/readiness')).status, 200)
-    b = new Connection(t, url)
-    while (await processOf(b) !== pids[1]) b = new Connection(t, url)
+    b = new Connection(fleet, url)
+    while (await processOf(b) !== pids[1]) b = new Connection(fleet, url)
   })
 
-  await t.test('a signal ends both, after their streams', async t => {
+  await fleet.test('a signal ends both, after their streams', async t => {
     const streams = [await a.chat('one', { stream: true, max_tokens: 60 }), await b.chat('two', { stream: true, max_tokens: 60 })]
     running.child.kill('SIGTERM')
     for (const { whole } of streams) t.match(await whole, /\[DONE\]\n\n$/)

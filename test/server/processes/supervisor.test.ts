@@ -27,9 +27,9 @@ class FakeProcess implements ProcessHandle {
     this.exit(null, signal)
   }
 
-  on (event: 'message' | 'exit', listener: never): void {
-    if (event === 'message') this.tell = listener
-    else this.exited = listener
+  follow (...[message, exit]: Parameters<ProcessHandle['follow']>): void {
+    this.tell = message
+    this.exited = exit
   }
 
   serve (): void {
