@@ -4,7 +4,7 @@ import fp from 'fastify-plugin'
 import type { FastifyPluginAsync } from 'fastify'
 import { whenClosed } from '../core/reply-end.ts'
 import { blockRuns } from '../openai/prefix-chain.ts'
-import { routingKey } from '../policies/routing-key.ts'
+import { headersOf, sessionKey } from '../policies/routing-key.ts'
 import type { Call } from './call.ts'
 import { TraceFile } from './trace-file.ts'
 
@@ -14,7 +14,7 @@ export interface RecordTraceOptions {
   recordTrace: string
   /** Millions of bytes after which the recording ends. Default 1024. */
   recordTraceMaxMb?: number
-  /** Headers that name a conversation. Default: those of policies. */
+  /** Headers that name a conversation. Default: those of policies, also for none. */
   sessionHeaders?: readonly string[]
 }
 
@@ -54,6 +54,7 @@ class Salt {
 const plugin: FastifyPluginAsync<RecordTraceOptions> = async (fastify, options) => {
   const file = await TraceFile.create(options.recordTrace, (options.recordTraceMaxMb ?? 1024) * 1_000_000, err => fastify.log.error({ err }, 'the recording of requests failed'))
   const salt = new Salt()
+  const headers = headersOf(options)
   const startedAt = performance.now()
   /** Pieces of streams: about a token each, where the worker does not say how many there were. */
   const pieces = new WeakMap<Call, number>()
@@ -65,14 +66,14 @@ const plugin: FastifyPluginAsync<RecordTraceOptions> = async (fastify, options) 
     const { routing } = call.assignment
     const { prefix } = routing
     const { promptTokens, completionTokens } = call.usage
-    const key = routingKey(routing, options.sessionHeaders)
+    const key = sessionKey(routing, headers)
     const loss = file.add(JSON.stringify({
       timestamp: Math.round(at - startedAt),
       input_length: promptTokens ?? Math.ceil(prefix.length / bytesPerToken),
       output_length: completionTokens ?? pieces.get(call) ?? 1,
       input_bytes: prefix.length,
       hash_ids: salt.blocks(prefix.hashes),
-      ...(key === undefined || key.reason === 'conversation' ? {} : { session: salt.session(key.key) })
+      ...(key === undefined ? {} : { session: salt.session(key.key) })
     }))
     if (loss === 'full' && file.lost.full === 1) fastify.log.warn(`the recording of requests has reached --record-trace-max-mb and ends after ${file.written - 1} requests`)
   }

@@ -54,7 +54,10 @@ export class TraceRouting implements Routing {
       length: tokens * bytesPerToken
     }
     // the router reads up to the first turn of the user; a trace does not tell where that is: the second block is past most system prompts
-    const first = blocks[Math.min((request.head ?? 0) + 1, whole - 1)]
+    // (of what everybody has, none is part of it)
+    const { head = 0 } = request
+    const at = Math.min(head + 1, whole - 1)
+    const first = at < head ? undefined : blocks[at]
     this.opening = first === undefined ? noHeaders : new TextEncoder().encode(String(first))
     this.sessionId = session
   }

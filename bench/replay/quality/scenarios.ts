@@ -44,7 +44,7 @@ export const scenarios = {
   conversation: { ...conversation, title: 'Conversations (Mooncake), the first 6,000 requests', transforms: [] },
   bursts: { ...bursts, title: 'Short prompts in bursts (Azure 2023), the first 10,000 requests', transforms: [] },
   agents: { ...agents, title: 'Coding agents, 30 recorded sessions, prompts of 100,000 tokens, closed loop for half an hour', transforms: [] },
-  shift: { ...conversation, title: 'Conversations that turn from prefill-bound to decode-bound in the middle', transforms: ['shift'] },
+  shift: { ...conversation, title: 'Conversations, from the middle on bound by decoding', transforms: ['shift'] },
   'conversation-shared-prompt': { ...conversation, title: 'Conversations behind one system prompt', transforms: ['shared-prompt'], short: true },
   'bursts-shared-prompt': { ...bursts, title: 'Short prompts in bursts behind one system prompt', transforms: ['shared-prompt'], short: true },
   'agents-no-sessions': { ...agents, title: 'Coding agents without session ids', transforms: ['no-sessions'], short: true }
