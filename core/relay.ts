@@ -3,7 +3,7 @@ import type { ServerResponse } from 'node:http'
 import type { Dispatcher } from 'undici'
 import type { FlatController, FlatHandler } from './flat-handler.ts'
 import { headerIn, headersForClient, textHeaders } from './headers.ts'
-import { cutOff, http2Stream, writeHead } from './reply.ts'
+import { cutOff, http2Stream, isClosed, writeHead } from './reply.ts'
 
 /** What the owner of a reply decides for a relay. */
 export interface RelayOwner {
@@ -84,6 +84,8 @@ export class Relay implements FlatHandler {
       this.owner.failed(error)
       return
     }
+    // who ends a reply that nobody reads any more makes it look complete
+    if (isClosed(reply)) return
     this.writeLast()
     // an answer whose length was announced has no room for one more event
     if (this.events && !this.lengthKnown) {

@@ -5,6 +5,7 @@ import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import { parse } from 'yaml'
 import vllmRouter from '../../router.ts'
+import { countDropped, FleetMetrics } from '../../server/processes/metrics.ts'
 import { usesOf } from './promql.ts'
 
 /** Labels that Prometheus gives every series of a target. */
@@ -18,6 +19,10 @@ async function series (): Promise<ReadonlyMap<string, readonly string[]>> {
   await app.register(vllmRouter, { extend: scope => { router = scope } })
   await app.ready()
   if (router === undefined) throw new Error('no router')
+  // those of `--processes`, too
+  // eslint-disable-next-line no-new
+  new FleetMetrics(router, () => ({ children: [], serving: 0 }))
+  countDropped(router.metricsRegistry, () => 0)
   const names = new Map<string, readonly string[]>()
   for (const { name, type } of await router.metricsRegistry.getMetricsAsJSON()) {
     const metric = router.metricsRegistry.getSingleMetric(name)
