@@ -1,6 +1,7 @@
 // Takes the answers on one connection apart, wherever their bytes were cut; all of a body that came in one read is one piece.
 import { errors } from 'undici'
 import { malformed, socketFault } from './faults.ts'
+import { keep } from './pieces.ts'
 import { checkPartial, longestHead, readHead, readTrailers } from './response-head.ts'
 import type { ResponseHead } from './response-head.ts'
 
@@ -28,13 +29,6 @@ const hex = new Uint8Array(256).fill(255)
 for (let i = 0; i < 16; i++) {
   hex[i.toString(16).charCodeAt(0)] = i
   hex[i.toString(16).toUpperCase().charCodeAt(0)] = i
-}
-
-/** Bytes to keep out of memory that is used again. */
-function own (bytes: Buffer, start: number, end: number): Buffer {
-  const piece = Buffer.allocUnsafe(end - start)
-  bytes.copy(piece, 0, start, end)
-  return piece
 }
 
 /** Reads the answers on one connection, one after the other; `expect` comes before each. */
@@ -158,7 +152,7 @@ export class ResponseParser {
   /** A piece of a body whose bytes stand for themselves. */
   private plain (bytes: Buffer, at: number, end: number, size: number): number {
     if (this.state === 'length') this.left -= end - at
-    if (!this.sink.body(own(bytes, at, end), this.state === 'length' && this.left === 0)) return this.stop()
+    if (!this.sink.body(keep(bytes, at, end), this.state === 'length' && this.left === 0)) return this.stop()
     if (this.state === 'length' && this.left === 0) {
       this.finish(noTrailers, end === size)
       return -1
@@ -197,7 +191,7 @@ export class ResponseParser {
       }
     }
     const last = this.state === 'trailers' && at + 2 <= size && bytes[at] === cr && bytes[at + 1] === lf
-    if (end > start && !this.sink.body(own(bytes, start, end), last)) return this.stop()
+    if (end > start && !this.sink.body(keep(bytes, start, end), last)) return this.stop()
     // what came before the fault was good
     if (fault !== undefined) throw fault
     return at
