@@ -34,6 +34,8 @@ export class Relay implements FlatHandler {
   private framing = false
   /** The head is on its way to the client, which comes first. */
   private begun = false
+  /** The client has enough for now. */
+  private waiting = false
   private readonly text: boolean
   /** A piece that goes out with the end. */
   private last: Buffer | undefined
@@ -67,7 +69,13 @@ export class Relay implements FlatHandler {
     if (this.framing && controller.ending === true) this.last = chunk
     else if (!this.write(chunk) || !ready) {
       controller.pause()
-      this.reply.once('drain', () => controller.resume())
+      // what was held of an answer comes all the same
+      if (this.waiting) return
+      this.waiting = true
+      this.reply.once('drain', () => {
+        this.waiting = false
+        controller.resume()
+      })
     }
   }
 
