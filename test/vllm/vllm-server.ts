@@ -91,7 +91,9 @@ export async function startVllm (vllm: string, model: string, directory: string,
     url,
     process: child,
     async metric (name) {
-      const text = await (await fetch(url + '/metrics')).text()
+      const page = (): Promise<Response> => fetch(url + '/metrics')
+      // vLLM may close the connection of the question before at the same moment
+      const text = await (await page().catch(page)).text()
       let sum = 0
       for (const line of text.split('\n')) if (line.startsWith(name + '{') || line.startsWith(name + ' ')) sum += Number(line.slice(line.lastIndexOf(' ') + 1))
       return sum
