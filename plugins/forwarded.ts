@@ -15,20 +15,9 @@ import { describeError } from './errors.ts'
 import { RequestDelivery } from './request-delivery.ts'
 import type { ClientDelivery, DeliveryRequest } from './request-delivery.ts'
 
-/** What a request is forwarded with. */
-export interface ForwardedSettings {
-  readonly fastify: FastifyInstance
-  readonly clock: Clock
+/** What a request is forwarded with: what the reply and its own methods do not tell. */
+export interface ForwardedSettings extends Omit<DeliveryRequest, 'request' | 'route' | 'chosen' | 'returned' | 'nobody'> {
   readonly reply: FastifyReply
-  readonly routing: RequestRouting
-  /** Path and query for the worker. */
-  readonly path: string
-  readonly generation: boolean
-  readonly pinned: Worker | undefined
-  readonly makes: string | undefined
-  readonly deadlineMs: number
-  readonly firstByteMs: number
-  readonly withoutClientAuthorization: boolean
   /** Lower-case names of the worker's headers that do not go to the client; undefined = those of the connection. */
   readonly without: ReadonlySet<string> | undefined
   /** The client is told of the choice. */

@@ -1,5 +1,6 @@
 // Plays a trace against a split fleet, and says what came of it.
 import { quantile } from '../faults/figures.ts'
+import { playArrivals } from '../replay/arrivals.ts'
 import type { OpenTrace } from '../replay/trace.ts'
 import { PdFleet } from './fleet.ts'
 import type { FleetOptions } from './fleet.ts'
@@ -24,17 +25,7 @@ export interface PdFigures {
 export function playSplit (trace: OpenTrace, options: FleetOptions, load: number, requests = Infinity): PdFigures {
   const fleet = new PdFleet(options)
   const arrivals = trace.arrivals.slice(0, requests)
-  let next = 0
-  // one timer at a time: a heap of all arrivals would slow every step of every engine
-  const send = (): void => {
-    const arrival = arrivals[next++]
-    if (arrival === undefined) return
-    fleet.send(arrival)
-    const following = arrivals[next]
-    if (following !== undefined) fleet.clock.after(following.at / load - fleet.clock.now(), send)
-  }
-  send()
-  fleet.clock.run()
+  playArrivals(fleet.clock, arrivals, load, arrival => { fleet.send(arrival) })
   const { outcomes, gaps, refused } = fleet
   if (outcomes.length + refused !== arrivals.length) throw new Error(`${arrivals.length - outcomes.length - refused} requests were never answered`)
   const ttft = outcomes.map(({ ttftMs }) => ttftMs)

@@ -1,9 +1,10 @@
 // Plays a trace against a fleet: by its own moments, or session by session with time to think.
 import type { Policy } from '../../policies/policy.ts'
 import type { EngineOptions } from '../../simulator/engine-options.ts'
+import { playArrivals } from './arrivals.ts'
 import { ReplayFleet } from './fleet.ts'
 import type { Outcome, PolicyMaker } from './fleet.ts'
-import type { ClosedTrace, OpenTrace, Trace } from './trace.ts'
+import type { ClosedTrace, Trace } from './trace.ts'
 
 /** How a trace is played. */
 export interface ReplayOptions {
@@ -42,22 +43,6 @@ export const shortestThinkMs = 100
 const beginMs = 60_000
 /** Requests between two words on progress. */
 const progressEvery = 500
-
-function playOpen (fleet: ReplayFleet, trace: OpenTrace, load: number): void {
-  const { arrivals } = trace
-  let next = 0
-  // one timer at a time: a heap of all arrivals would slow every step of every engine
-  const send = (): void => {
-    const arrival = arrivals[next++]
-    if (arrival === undefined) return
-    fleet.send(arrival)
-    const following = arrivals[next]
-    if (following !== undefined) fleet.clock.after(following.at / load - fleet.clock.now(), send)
-  }
-  const [first] = arrivals
-  if (first !== undefined) fleet.clock.after(first.at / load, send)
-  fleet.clock.run()
-}
 
 /** Numbers of blocks in a copy of a session: the same shape, nothing shared with the original. */
 function moved (blocks: readonly number[], copy: number): readonly number[] {
@@ -99,7 +84,7 @@ export function replay (trace: Trace, options: ReplayOptions): Replayed {
       if (sent % progressEvery === 0) progress(trace.loop === 'open' ? sent / trace.arrivals.length : Math.min(1, fleet.clock.now() / closedMs))
     }
   }
-  if (trace.loop === 'open') playOpen(fleet, trace, load)
+  if (trace.loop === 'open') playArrivals(fleet.clock, trace.arrivals, load, arrival => { fleet.send(arrival) })
   else playClosed(fleet, trace, load, closedMs)
   const windowMs = trace.loop === 'closed' ? closedMs : (trace.arrivals.at(-1)?.at ?? 0) / load
   return { outcomes: fleet.outcomes, refused: fleet.refused, windowMs, spanMs: fleet.clock.now(), loads: fleet.loads(), policy: fleet.policy }

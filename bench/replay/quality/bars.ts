@@ -95,6 +95,3 @@ export function judge (comparisons: readonly Comparison[]): Verdict[] {
 export function lineOf ({ bar, where, met, seen, note }: Verdict): string {
   return `${met ? 'met   ' : 'MISSED'}  ${bar}: ${seen} (${where}${note === undefined ? '' : `; ${note}`})`
 }
-
-/** The titles of scenarios, for people. */
-export const titleOf = (scenario: ScenarioName): string => scenarios[scenario].title
