@@ -3,6 +3,9 @@ import type { WorkerRegistry } from '../core/registry.ts'
 import type { Worker, WorkerState } from '../core/worker.ts'
 import type { WorkerClient } from './worker-client.ts'
 
+/** Servers asked at the same time: a whole fleet may become ready at once, and a page of metrics is long. */
+const width = 16
+
 /** Whom to ask. */
 export interface KvCapacityOptions {
   registry: WorkerRegistry
@@ -12,8 +15,10 @@ export interface KvCapacityOptions {
 /** Keeps `worker.kvTokens`. Asks a server once when it starts and once when it comes back; one that does not tell leaves it undefined. */
 export class KvCapacity {
   private readonly options: KvCapacityOptions
-  /** Servers being asked: their ranks become ready together. */
+  /** Servers that are asked, or will be: their ranks become ready together. */
   private readonly asked = new Set<string>()
+  private readonly waiting: string[] = []
+  private lanes = 0
   private watching = false
 
   constructor (options: KvCapacityOptions) {
@@ -31,6 +36,7 @@ export class KvCapacity {
   stop (): void {
     if (!this.watching) return
     this.watching = false
+    for (const url of this.waiting.splice(0)) this.asked.delete(url)
     this.options.registry.off('changed', this.onChanged)
   }
 
@@ -41,7 +47,17 @@ export class KvCapacity {
   private ask (url: string): void {
     if (this.asked.has(url)) return
     this.asked.add(url)
-    void this.look(url).finally(() => this.asked.delete(url))
+    this.waiting.push(url)
+    if (this.lanes < width) void this.lane()
+  }
+
+  private async lane (): Promise<void> {
+    this.lanes++
+    for (let url = this.waiting.shift(); url !== undefined; url = this.waiting.shift()) {
+      await this.look(url)
+      this.asked.delete(url)
+    }
+    this.lanes--
   }
 
   private async look (url: string): Promise<void> {

@@ -38,6 +38,32 @@ t.test('asked once a server and each time it becomes ready; who does not tell st
   t.equal(asked.length, 4)
 })
 
+t.test('a fleet that becomes ready at once is asked little by little', async t => {
+  const registry = new WorkerRegistry()
+  registry.apply('test', Array.from({ length: 100 }, (_, i) => ({ url: `http://worker-${i}` })))
+  const answers: Array<() => void> = []
+  let asked = 0
+  const capacity = new KvCapacity({
+    registry,
+    client: {
+      async kvTokens () {
+        asked++
+        await new Promise<void>(resolve => { answers.push(resolve) })
+        return new Map([['0', 5]])
+      }
+    }
+  })
+  capacity.start()
+  for (const worker of registry.list()) registry.setState(worker, 'ready', 'test')
+  t.equal(asked, 16)
+  await until('all have told', () => {
+    t.ok(answers.length <= 16)
+    for (const answer of answers.splice(0)) answer()
+    return registry.list().every(worker => worker.kvTokens === 5)
+  })
+  t.equal(asked, 100)
+})
+
 for (const [policy, wanted] of [['cache_aware', 48 * 32], ['sticky_until_saturated', 48 * 32], ['round_robin', undefined]] as const) {
   t.test(`from a worker's page, ${policy}`, async t => {
     const [worker] = await startWorkers(t, 1, { kvBlocks: 48, blockSize: 32 })
