@@ -54,6 +54,10 @@ class OuterController implements FlatController {
   resume (): void {
     this.current?.resume()
   }
+
+  release (piece: Buffer): void {
+    this.current?.release?.(piece)
+  }
 }
 
 /** One request. `start` makes the first attempt; all else follows from what becomes of it. */

@@ -14,6 +14,8 @@ export interface FlatHandler extends Dispatcher.DispatchHandler {
 export interface FlatController extends Dispatcher.DispatchController {
   /** The end of the answer came with the piece that is told of, and will be told at once. */
   readonly ending?: boolean
+  /** Nobody will look at the bytes of this piece any more: their memory may be used again. */
+  release? (piece: Buffer): void
 }
 
 const empty: HeaderMap = Object.freeze(Object.create(null) as HeaderMap)

@@ -65,9 +65,9 @@ export class Relay implements FlatHandler {
   }
 
   onResponseData (controller: FlatController, chunk: Buffer): void {
-    const ready = this.writeLast()
+    const ready = this.writeLast(controller)
     if (this.framing && controller.ending === true) this.last = chunk
-    else if (!this.write(chunk) || !ready) {
+    else if (!this.write(chunk, controller) || !ready) {
       controller.pause()
       // what was held of an answer comes all the same
       if (this.waiting) return
@@ -79,14 +79,17 @@ export class Relay implements FlatHandler {
     }
   }
 
-  onResponseEnd (): void {
+  onResponseEnd (controller: FlatController): void {
     const { last } = this
     this.last = undefined
-    if (this.framing) this.frame(last, '0\r\n\r\n')
+    if (this.framing) {
+      this.frame(last, '0\r\n\r\n')
+      if (last !== undefined) this.written(last, controller)
+    }
     this.reply.end()
   }
 
-  onResponseError (_controller: Dispatcher.DispatchController, error: Error): void {
+  onResponseError (controller: FlatController, error: Error): void {
     const { reply } = this
     if (!reply.headersSent) {
       this.owner.failed(error)
@@ -94,27 +97,39 @@ export class Relay implements FlatHandler {
     }
     // who ends a reply that nobody reads any more makes it look complete
     if (isClosed(reply)) return
-    this.writeLast()
+    this.writeLast(controller)
     // an answer whose length was announced has no room for one more event
     if (this.events && !this.lengthKnown) {
-      this.write(this.owner.lastWords(error))
-      this.onResponseEnd()
+      this.write(this.owner.lastWords(error), controller)
+      this.onResponseEnd(controller)
     } else cutOff(reply, this.lengthKnown || this.framing)
   }
 
   /** Something followed the piece that was to go out with the end. */
-  private writeLast (): boolean {
+  private writeLast (controller: FlatController): boolean {
     const { last } = this
     this.last = undefined
-    return last === undefined || this.write(last)
+    return last === undefined || this.write(last, controller)
   }
 
-  /** Writes bytes of the body, as one text where they are few. False: the client has enough for now. */
-  private write (chunk: Buffer): boolean {
+  /** Writes bytes of the body. False: the client has enough for now. */
+  private write (chunk: Buffer, controller: FlatController): boolean {
+    const ready = this.framing ? this.frame(chunk, '') : this.plain(chunk)
+    this.written(chunk, controller)
+    return ready
+  }
+
+  /** Gives a piece back that the system has taken whole. */
+  private written (chunk: Buffer, controller: FlatController): void {
+    if (this.text && this.reply.socket?.writableLength === 0) controller.release?.(chunk)
+  }
+
+  /** Writes bytes that need no framing, as one text where they are few. */
+  private plain (chunk: Buffer): boolean {
     const { reply } = this
     const { length } = chunk
-    if (this.framing) return this.frame(chunk, '')
-    if (!this.text || !this.lengthKnown || length > oneWrite) return reply.write(chunk)
+    if (!this.text) return reply.write(chunk)
+    if (!this.lengthKnown || length > oneWrite) return this.flush(reply.write(chunk))
     this.left -= length
     const ready = this.send(chunk.toString('latin1'))
     if (this.left > 0) return ready
@@ -131,10 +146,7 @@ export class Relay implements FlatHandler {
     return this.send(size, chunk, `\r\n${after}`)
   }
 
-  /**
-   * Sends a text, or bytes between two texts, at once. Node would hold them back to the end of the turn, to see whether more comes, and take
-   * a client for slow until then.
-   */
+  /** Sends a text, or bytes between two texts, at once. */
   private send (text: string, bytes?: Buffer, after = ''): boolean {
     const { reply } = this
     const { socket } = reply
@@ -148,6 +160,15 @@ export class Relay implements FlatHandler {
       reply.write(bytes)
       ready = reply.write(after, 'latin1')
     }
+    return this.flush(ready)
+  }
+
+  /**
+   * Hands what was written to the system now. Node would hold it back to the end of the turn, to see whether more comes, and take a client
+   * for slow until then. `ready`: the reply takes more, for all it knows.
+   */
+  private flush (ready: boolean): boolean {
+    const { socket } = this.reply
     if (socket === null) return ready
     socket.uncork()
     return ready || socket.writableLength === 0

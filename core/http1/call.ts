@@ -2,6 +2,7 @@
 import { headersFor } from '../flat-handler.ts'
 import type { FlatController, FlatHandler } from '../flat-handler.ts'
 import type { Connection } from './connection.ts'
+import { release } from './pieces.ts'
 import type { RequestBody } from './request-bytes.ts'
 import type { ResponseHead } from './response-head.ts'
 
@@ -54,6 +55,10 @@ export class Call implements FlatController {
     if (!this.paused || this.over) return
     this.paused = false
     this.connection?.resume()
+  }
+
+  release (piece: Buffer): void {
+    release(piece)
   }
 
   /** The request goes to a connection. False: it is not wanted any more. */

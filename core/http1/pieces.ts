@@ -1,4 +1,4 @@
-// Memory for the pieces of answers: cut from large blocks, because the many of some 10 KiB that each read would ask for are never given back to the system.
+// Memory for the pieces of answers: cut from large blocks, and used again at once for the next piece where the last one went to the system in one go, as nearly all do.
 
 /** Above what malloc gives back at once, and little enough for a client that reads slowly to keep one alive by the piece that waits for it. */
 const blockBytes = 262_144
@@ -17,4 +17,9 @@ export function keep (bytes: Buffer, start: number, end: number): Buffer {
   used += size
   bytes.copy(piece, 0, start, end)
   return piece
+}
+
+/** Takes back a piece that nobody looks at any more. Only the last one that was cut can be used again; of others nothing is done. */
+export function release (piece: Buffer): void {
+  if (piece.buffer === block.buffer && piece.byteOffset + piece.length === used) used = piece.byteOffset
 }

@@ -116,7 +116,7 @@ t.test('what was to go out with the end goes out before whatever else comes: mor
       relay.onResponseData(controller, Buffer.from('data: 1\n\n'))
       if (then === 'more') relay.onResponseData(controller, Buffer.from('data: 2\n\n'))
       if (then === 'error') relay.onResponseError(controller, new Error('broken'))
-      else relay.onResponseEnd()
+      else relay.onResponseEnd(controller)
     }).listen(0, '127.0.0.1')
     t.teardown(() => server.close())
     await once(server, 'listening')
