@@ -17,9 +17,9 @@ const paths = [
 t.test('request targets', async t => {
   const worker = await startRawWorker(t)
   const below = await startRawWorker(t)
+  below.path = '/base/path'
   const { port } = await startRouter(t, { workerUrls: [worker.url] })
   const { port: nested } = await startRouter(t, { workerUrls: [below.url + '/base/path'] })
-  below.requests.length = 0
 
   for (const path of ['/v1/chat/completions', '/v1/responses', '/tokenize', '/v1/files', '/v1/responses/resp_1']) {
     for (const query of queries) {

@@ -32,6 +32,8 @@ export interface RawWorker {
   /** Traffic connections closed before the answer was complete. */
   aborts: number
   models: string[]
+  /** Where it is below its origin, without a slash at the end. */
+  path: string
   /** Its metrics page. */
   metrics: string
   answer: Answer
@@ -61,6 +63,7 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
     malformed: [],
     aborts: 0,
     models: ['raw'],
+    path: '',
     metrics: '',
     answer,
     arriving () {},
@@ -74,7 +77,8 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
     socket.end('HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n')
   })
   server.on('request', (request, response) => {
-    const own = request.method === 'GET' && ownPaths.has(request.url ?? '')
+    const question = request.url?.startsWith(worker.path) === true ? request.url.slice(worker.path.length) : ''
+    const own = request.method === 'GET' && ownPaths.has(question)
     if (!own) worker.arriving(request)
     const chunks: Buffer[] = []
     request.on('data', (chunk: Buffer) => { chunks.push(chunk) })
@@ -87,8 +91,8 @@ export async function startRawWorker (t: Test, answer: Answer = (_request, respo
         return
       }
       worker.questions.push(recorded)
-      if (request.url === '/v1/models') response.setHeader('content-type', 'application/json')
-      response.end(request.url === '/v1/models' ? JSON.stringify({ object: 'list', data: worker.models.map(id => ({ id, object: 'model' })) }) : request.url === '/metrics' ? worker.metrics : '')
+      if (question === '/v1/models') response.setHeader('content-type', 'application/json')
+      response.end(question === '/v1/models' ? JSON.stringify({ object: 'list', data: worker.models.map(id => ({ id, object: 'model' })) }) : question === '/metrics' ? worker.metrics : '')
     })
   })
   t.teardown(() => worker.close())
