@@ -1,7 +1,7 @@
 // A hash table of slot numbers in typed arrays: it hands out slots, finds them by hash and takes them back.
 import { enlarged } from './linked-rings.ts'
 
-/** Slots are numbered from 1; 0 means none. What a slot stands for is kept by the caller, in arrays of its own. */
+/** Slots are numbered from 1; 0 means none. What a slot stands for is kept by the caller, in arrays of its own. A slot that is out may be linked to a hash or not. */
 export class ChainedTable {
   private chains: Uint32Array
   /** The next slot of the same chain, or of the free list. */
@@ -25,14 +25,17 @@ export class ChainedTable {
     return this.free === 0 && this.used === this.capacity
   }
 
-  /** More slots; only for a full table, as it asks for every slot's hash again. */
-  grow (capacity: number, hashOf: (slot: number) => number): void {
+  /** More slots; only for a full table, as it asks for every slot's hash again: undefined = it is not linked. */
+  grow (capacity: number, hashOf: (slot: number) => number | undefined): void {
     this.next = enlarged(this.next, capacity + 1)
     const chains = powerOfTwo(capacity)
     if (chains === this.chains.length) return
     this.chains = new Uint32Array(chains)
     this.mask = chains - 1
-    for (let slot = 1; slot <= this.used; slot++) this.link(hashOf(slot), slot)
+    for (let slot = 1; slot <= this.used; slot++) {
+      const hash = hashOf(slot)
+      if (hash !== undefined) this.link(hash, slot)
+    }
   }
 
   /** First slot that may have this hash; go on with `after` until 0. */
@@ -44,17 +47,29 @@ export class ChainedTable {
     return this.next[slot] as number
   }
 
-  /** Hands out a slot; the table must not be full. */
-  add (hash: number): number {
-    let slot = this.free
-    if (slot === 0) slot = ++this.used
-    else this.free = this.next[slot] as number
-    this.link(hash, slot)
+  /** Hands out a slot that is not linked; the table must not be full. */
+  take (): number {
+    const slot = this.free
+    if (slot === 0) return ++this.used
+    this.free = this.next[slot] as number
     return slot
   }
 
-  /** Takes back a slot that was added with this hash. */
-  delete (hash: number, slot: number): void {
+  /** Takes back a slot that is not linked. */
+  give (slot: number): void {
+    this.next[slot] = this.free
+    this.free = slot
+  }
+
+  /** From here on the slot is found by this hash. */
+  link (hash: number, slot: number): void {
+    const chain = hash & this.mask
+    this.next[slot] = this.chains[chain] as number
+    this.chains[chain] = slot
+  }
+
+  /** The slot is no longer found by the hash it was linked to. */
+  unlink (hash: number, slot: number): void {
     const chain = hash & this.mask
     let at = this.chains[chain] as number
     if (at === slot) this.chains[chain] = this.next[slot] as number
@@ -62,14 +77,6 @@ export class ChainedTable {
       while (this.next[at] !== slot) at = this.next[at] as number
       this.next[at] = this.next[slot] as number
     }
-    this.next[slot] = this.free
-    this.free = slot
-  }
-
-  private link (hash: number, slot: number): void {
-    const chain = hash & this.mask
-    this.next[slot] = this.chains[chain] as number
-    this.chains[chain] = slot
   }
 }
 

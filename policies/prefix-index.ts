@@ -1,6 +1,7 @@
 // Remembers which worker was sent which conversations, as block hashes, within strict bounds: what is probably in its KV cache.
 import type { Candidates } from '../core/candidates.ts'
 import type { Worker } from '../core/worker.ts'
+import { BlockTable } from './block-table.ts'
 import { ChainedTable, mix } from './chained-table.ts'
 import { enlarged, LinkedRings } from './linked-rings.ts'
 import type { PrefixChain } from './policy.ts'
@@ -26,6 +27,8 @@ interface Holder {
 
 /** Holders of a block that are looked at. */
 const lookedAt = 64
+/** Up to so many holders of a block are found by going round its ring: nearly all blocks have one, and need no place in a second hash table. */
+const few = 4
 const initialCapacity = 1024
 /** Up to here the arrays double; then they take their final size at once. */
 const lastDoubled = 2 ** 15
@@ -43,44 +46,26 @@ const lastDoubled = 2 ** 15
 export class PrefixIndex {
   private readonly maxBytes: number
   private readonly maxEntries: number
-  private readonly salt: number
   private readonly known = new Map<Worker, Holder>()
   /** Holders by number; the numbers of those removed are given out again. */
   private numbered: Array<Holder | undefined> = []
   private oldest = 0
   private count = 0
 
-  private blocks: ChainedTable
-  private blockHi: Uint32Array
-  private blockLo: Uint32Array
-  private blockFirst: Uint32Array
-  /** The block it continues, how many continue it, and how many workers hold it. */
-  private blockParent: Uint32Array
-  private blockChildren: Uint32Array
-  private blockHolders: Uint32Array
-  /** Blocks that none continues: conversations as far as they are known. */
-  private ends = 0
-
-  private entries: ChainedTable
+  private readonly blocks: BlockTable
+  private readonly entries: ChainedTable
   private entryBlock: Uint32Array
   private entryHolder: Uint32Array
   private entryBytes: Uint32Array
-  private ofAll: LinkedRings
-  private ofHolder: LinkedRings
-  private ofBlock: LinkedRings
+  private readonly ofAll: LinkedRings
+  private readonly ofHolder: LinkedRings
+  private readonly ofBlock: LinkedRings
 
   constructor ({ maxBytes, maxEntries, salt = 0 }: PrefixIndexOptions) {
     this.maxBytes = maxBytes
     this.maxEntries = maxEntries
-    this.salt = salt
     const initial = Math.max(1, Math.min(initialCapacity, maxEntries))
-    this.blocks = new ChainedTable(initial)
-    this.blockHi = new Uint32Array(initial + 1)
-    this.blockLo = new Uint32Array(initial + 1)
-    this.blockFirst = new Uint32Array(initial + 1)
-    this.blockParent = new Uint32Array(initial + 1)
-    this.blockChildren = new Uint32Array(initial + 1)
-    this.blockHolders = new Uint32Array(initial + 1)
+    this.blocks = new BlockTable(initial, salt)
     this.entries = new ChainedTable(initial)
     this.entryBlock = new Uint32Array(initial + 1)
     this.entryHolder = new Uint32Array(initial + 1)
@@ -117,40 +102,41 @@ export class PrefixIndex {
     const holder = this.known.get(worker) ?? this.welcome(worker)
     // there may be less room than there was
     while (holder.bytes > bytes) this.drop(holder.oldest)
+    this.fetch(holder, hashes, depth)
     let next = 0
     while (depth-- > 0) {
       const start = depth === 0 ? 0 : ends[depth - 1] as number
       const block = this.hold(holder, hashes[depth] as number, (ends[depth] as number) - start, bytes)
-      if (next !== 0 && this.blockParent[next] === 0) this.follow(block, next)
+      if (next !== 0) this.blocks.follow(block, next)
       next = block
     }
   }
 
   /** In how many different ways the conversations that are known go on after a block. */
   continuations (hash: number): number {
-    const block = this.findBlock(hash)
-    return block === 0 ? 0 : this.blockChildren[block] as number
+    const block = this.blocks.find(hash)
+    return block === 0 ? 0 : this.blocks.childrenOf(block)
   }
 
   /** How many workers hold a block. */
   holders (hash: number): number {
-    const block = this.findBlock(hash)
-    return block === 0 ? 0 : this.blockHolders[block] as number
+    const block = this.blocks.find(hash)
+    return block === 0 ? 0 : this.blocks.holders[block] as number
   }
 
   /** Conversations that are known: blocks after which none is. */
   get conversations (): number {
-    return this.ends
+    return this.blocks.ends
   }
 
   /** Whether any worker holds a block. */
   has (hash: number): boolean {
-    return this.findBlock(hash) !== 0
+    return this.blocks.find(hash) !== 0
   }
 
   holds (worker: Worker, hash: number): boolean {
     const holder = this.known.get(worker)
-    const block = this.findBlock(hash)
+    const block = this.blocks.find(hash)
     return holder !== undefined && block !== 0 && this.findEntry(block, holder.number) !== 0
   }
 
@@ -169,10 +155,10 @@ export class PrefixIndex {
    * @param candidates only those of them
    */
   holdersOf (hash: number, most: number, candidates: Candidates): Worker[] {
-    const block = this.findBlock(hash)
+    const block = this.blocks.find(hash)
     const found: Worker[] = []
     if (block === 0) return found
-    const first = this.blockFirst[block] as number
+    const first = this.blocks.first[block] as number
     let entry = first
     for (let looked = 0; looked < lookedAt && found.length < most; looked++) {
       const { worker } = this.holderOf(entry)
@@ -201,78 +187,105 @@ export class PrefixIndex {
     return holder
   }
 
+  /**
+   * Touches what an insert will need of the table: of `depth` blocks and of as many that may make room. Each lies somewhere else, and the
+   * processor waits for all of them at the same time here, where it would wait for one after the other later.
+   */
+  private fetch (holder: Holder, hashes: readonly number[], depth: number): void {
+    let touched = 0
+    for (let at = 0; at < depth; at++) touched ^= this.blocks.peek(hashes[at] as number)
+    let entry = holder.oldest
+    for (let at = 0; at < depth; at++) {
+      touched ^= this.blocks.peekAt(this.entryBlock[entry] as number)
+      entry = this.ofHolder.after(entry)
+    }
+    // slot 0 is nobody's; what is stored has to be computed
+    this.entryBytes[0] = touched
+  }
+
   /** Makes a block the most recently sent one of a worker, and overall. */
   private hold (holder: Holder, hash: number, bytes: number, room: number): number {
-    let block = this.findBlock(hash)
+    let block = this.blocks.find(hash)
     let entry = block === 0 ? 0 : this.findEntry(block, holder.number)
     if (entry !== 0) {
       this.oldest = this.ofAll.touch(this.oldest, entry)
       holder.oldest = this.ofHolder.touch(holder.oldest, entry)
-      this.blockFirst[block] = this.ofBlock.touch(this.blockFirst[block] as number, entry)
+      this.blocks.first[block] = this.ofBlock.touch(this.blocks.first[block] as number, entry)
       return block
     }
     while (holder.bytes + bytes > room && holder.oldest !== 0) this.drop(holder.oldest)
     while (this.count >= this.maxEntries) this.drop(this.oldest)
-    // Looked up again, as making room may have dropped it.
-    block = this.findBlock(hash)
-    if (block === 0) block = this.addBlock(hash)
+    // looked up again, as making room may have dropped it
+    if (block !== 0) block = this.blocks.find(hash)
+    if (block === 0) {
+      if (this.blocks.full) this.blocks.grow(this.grown(this.blocks.capacity))
+      block = this.blocks.add(hash)
+    }
     if (this.entries.full) this.growEntries()
-    entry = this.entries.add(mix(block, holder.number))
+    entry = this.entries.take()
     this.entryBlock[entry] = block
     this.entryHolder[entry] = holder.number
     this.entryBytes[entry] = bytes
     this.oldest = this.ofAll.append(this.oldest, entry)
     holder.oldest = this.ofHolder.append(holder.oldest, entry)
-    this.blockFirst[block] = this.ofBlock.append(this.blockFirst[block] as number, entry)
-    this.blockHolders[block] = (this.blockHolders[block] as number) + 1
+    this.blocks.first[block] = this.ofBlock.append(this.blocks.first[block] as number, entry)
+    const holders = this.blocks.holders[block] = (this.blocks.holders[block] as number) + 1
+    if (holders > few) this.tabulate(block, entry, holders === few + 1)
     holder.bytes += bytes
     holder.entries++
     this.count++
     return block
   }
 
-  private follow (block: number, next: number): void {
-    this.blockParent[next] = block
-    const children = this.blockChildren[block] as number
-    this.blockChildren[block] = children + 1
-    if (children === 0) this.ends--
+  /** The holders of a block have become many: all of them, or the one that joined them, can be found by the table. */
+  private tabulate (block: number, entry: number, all: boolean): void {
+    for (const one of all ? this.ring(block) : [entry]) this.entries.link(this.entryHash(one), one)
   }
 
-  /** A block that nobody holds any more is taken out. Those after it went before: whoever holds one of these holds it, too. */
-  private forget (block: number): void {
-    const parent = this.blockParent[block] as number
-    this.ends--
-    if (parent !== 0) {
-      const children = (this.blockChildren[parent] as number) - 1
-      this.blockChildren[parent] = children
-      if (children === 0) this.ends++
-    }
-    this.blocks.delete(this.blockHash(block), block)
+  /** One of many holders goes: it, or all of them, where few are left, are not found by the table any more. */
+  private untabulate (block: number, entry: number, all: boolean): void {
+    for (const one of all ? this.ring(block) : [entry]) this.entries.unlink(this.entryHash(one), one)
+  }
+
+  /** All entries of a block. */
+  private ring (block: number): number[] {
+    const first = this.blocks.first[block] as number
+    const ring = [first]
+    for (let entry = this.ofBlock.after(first); entry !== first; entry = this.ofBlock.after(entry)) ring.push(entry)
+    return ring
+  }
+
+  private entryHash (entry: number): number {
+    return mix(this.entryBlock[entry] as number, this.entryHolder[entry] as number)
   }
 
   private drop (entry: number): void {
     const block = this.entryBlock[entry] as number
     const holder = this.holderOf(entry)
+    const holders = this.blocks.holders[block] as number
+    if (holders > few) this.untabulate(block, entry, holders === few + 1)
     this.oldest = this.ofAll.remove(this.oldest, entry)
     holder.oldest = this.ofHolder.remove(holder.oldest, entry)
-    const first = this.blockFirst[block] = this.ofBlock.remove(this.blockFirst[block] as number, entry)
+    const first = this.blocks.first[block] = this.ofBlock.remove(this.blocks.first[block] as number, entry)
     holder.bytes -= this.entryBytes[entry] as number
     holder.entries--
     this.count--
-    this.entries.delete(mix(block, holder.number), entry)
-    this.blockHolders[block] = (this.blockHolders[block] as number) - 1
-    if (first === 0) this.forget(block)
-  }
-
-  private findBlock (hash: number): number {
-    const lo = hash >>> 0
-    const hi = upper(hash)
-    let block = this.blocks.first(mix(lo ^ this.salt, hi))
-    while (block !== 0 && (this.blockLo[block] !== lo || this.blockHi[block] !== hi)) block = this.blocks.after(block)
-    return block
+    this.entries.give(entry)
+    this.blocks.holders[block] = holders - 1
+    // those after it went before: whoever holds one of these holds it, too
+    if (first === 0) this.blocks.remove(block)
   }
 
   private findEntry (block: number, number: number): number {
+    if ((this.blocks.holders[block] as number) <= few) {
+      const first = this.blocks.first[block] as number
+      let entry = first
+      do {
+        if (this.entryHolder[entry] === number) return entry
+        entry = this.ofBlock.after(entry)
+      } while (entry !== first)
+      return 0
+    }
     let entry = this.entries.first(mix(block, number))
     while (entry !== 0 && (this.entryBlock[entry] !== block || this.entryHolder[entry] !== number)) entry = this.entries.after(entry)
     return entry
@@ -280,22 +293,6 @@ export class PrefixIndex {
 
   private holderOf (entry: number): Holder {
     return this.numbered[this.entryHolder[entry] as number] as Holder
-  }
-
-  private blockHash (block: number): number {
-    return mix((this.blockLo[block] as number) ^ this.salt, this.blockHi[block] as number)
-  }
-
-  private addBlock (hash: number): number {
-    if (this.blocks.full) this.growBlocks()
-    const lo = hash >>> 0
-    const hi = upper(hash)
-    const block = this.blocks.add(mix(lo ^ this.salt, hi))
-    this.blockLo[block] = lo
-    this.blockHi[block] = hi
-    this.blockFirst[block] = this.blockParent[block] = this.blockChildren[block] = this.blockHolders[block] = 0
-    this.ends++
-    return block
   }
 
   /**
@@ -307,20 +304,12 @@ export class PrefixIndex {
     return capacity < lastDoubled ? Math.min(2 * capacity, this.maxEntries) : this.maxEntries
   }
 
-  private growBlocks (): void {
-    const capacity = this.grown(this.blocks.capacity)
-    this.blocks.grow(capacity, block => this.blockHash(block))
-    this.blockHi = enlarged(this.blockHi, capacity + 1)
-    this.blockLo = enlarged(this.blockLo, capacity + 1)
-    this.blockFirst = enlarged(this.blockFirst, capacity + 1)
-    this.blockParent = enlarged(this.blockParent, capacity + 1)
-    this.blockChildren = enlarged(this.blockChildren, capacity + 1)
-    this.blockHolders = enlarged(this.blockHolders, capacity + 1)
-  }
-
   private growEntries (): void {
     const capacity = this.grown(this.entries.capacity)
-    this.entries.grow(capacity, entry => mix(this.entryBlock[entry] as number, this.entryHolder[entry] as number))
+    this.entries.grow(capacity, entry => {
+      const block = this.entryBlock[entry] as number
+      return (this.blocks.holders[block] as number) > few ? this.entryHash(entry) : undefined
+    })
     this.entryBlock = enlarged(this.entryBlock, capacity + 1)
     this.entryHolder = enlarged(this.entryHolder, capacity + 1)
     this.entryBytes = enlarged(this.entryBytes, capacity + 1)
@@ -328,11 +317,6 @@ export class PrefixIndex {
     this.ofHolder.grow(capacity)
     this.ofBlock.grow(capacity)
   }
-}
-
-/** The part of a safe integer above its lowest 32 bits, as an unsigned number. */
-function upper (hash: number): number {
-  return Math.floor(hash / 0x1_0000_0000) >>> 0
 }
 
 /** How many of `count` indices pass from the first on, given that none passes after one that does not. */
