@@ -32,7 +32,10 @@ export interface UpstreamOptions extends UpstreamCredentials {
 
 /** What the plugin decorates the instance with. */
 export interface Upstream {
-  /** Takes traffic; requests that carry a delivery (`core/delivery.ts`) are tried as it says. */
+  /**
+   * Takes traffic; requests that carry a delivery (`core/delivery.ts`) are tried as it says. Bytes of an answer that are handed on to a reply
+   * are used again once they are written: a handler in between that wants to keep them copies them.
+   */
   readonly dispatcher: Dispatcher
   /** Asks workers the router's own questions, on connections of its own. */
   readonly client: WorkerClient
