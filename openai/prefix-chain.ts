@@ -1,5 +1,6 @@
 // The beginning of a conversation as a chain of block hashes, by which a policy knows what a worker has in its KV cache.
 import type { PrefixChain } from '../core/routing.ts'
+import { blockHashes } from './prefix-hash.ts'
 
 /**
  * Most blocks of a chain. They reach 15.7 MiB into a conversation, past the longest context windows there are, and bound what
@@ -34,29 +35,9 @@ const multiplierB = 0x85ebca77 | 0
 export function prefixChain (bytes: Uint8Array, seed: number | string): PrefixChain {
   const length = bytes.byteLength
   const ends = blockEnds.slice(0, blocksIn(length))
-  const hashes: number[] = []
-  if (ends.length === 0) return { hashes, ends, length }
+  if (ends.length === 0) return { hashes: [], ends, length }
   const start = typeof seed === 'string' ? hashBytes(Buffer.from(seed), 0) : seed
-  const view = new DataView(bytes.buffer, bytes.byteOffset, length)
-  let a = low(start)
-  let b = high(start)
-  let c = b
-  let d = a
-  let pos = 0
-  for (const end of ends) {
-    // Every word goes into two lanes of 32 bits; words take turns between two pairs, so that the processor works on all four
-    // lanes at once. A block is a whole number of word pairs.
-    for (; pos < end; pos += 8) {
-      const even = view.getInt32(pos, true)
-      const odd = view.getInt32(pos + 4, true)
-      a = Math.imul((a << 13 | a >>> 19) ^ even, multiplierA)
-      b = Math.imul((b << 9 | b >>> 23) + even, multiplierB)
-      c = Math.imul((c << 13 | c >>> 19) ^ odd, multiplierA)
-      d = Math.imul((d << 9 | d >>> 23) + odd, multiplierB)
-    }
-    hashes.push(combine(scramble(a) + c, scramble(b) + d))
-  }
-  return { hashes, ends, length }
+  return { hashes: blockHashes(bytes, start, ends.length, blockRuns), ends, length }
 }
 
 /** A chain told by its hashes alone; what lies behind the last block is not part of it. */

@@ -3,7 +3,7 @@ import { prefixChain } from '../../openai/prefix-chain.ts'
 import { chatBody, lengths } from './bodies.ts'
 import type { Piece } from './piece.ts'
 
-const budgets = { '300 B': 0.4, '4 KiB': 2, '64 KiB': 25, '1 MiB': 350 }
+const budgets = { '300 B': 0.35, '4 KiB': 1, '64 KiB': 11, '1 MiB': 160 }
 
 /** The chain over a whole body. */
 export const prefixChainPieces: readonly Piece[] = Object.entries(lengths).map(([name, bytes]) => {

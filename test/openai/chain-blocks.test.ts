@@ -26,7 +26,7 @@ t.test('bounded', t => {
 
 t.test('the same on every machine', t => {
   const bytes = Buffer.from('Aé☃ 0123456789'.repeat(60))
-  t.same(prefixChain(bytes, 'seed').hashes, [353306834628408, 7764630770117083, 6108199355647531])
+  t.same(prefixChain(bytes, 'seed').hashes, [102264571842006, 975827917552940, 4618909929012734])
   t.equal(hashBytes(Buffer.from('abcdefg'), 42), 6411819847178218)
   t.end()
 })
